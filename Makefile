@@ -1,0 +1,64 @@
+# ValueDrift. `make demo` and `make test` need Python 3.11+ and make, nothing else.
+PYTHON ?= python3
+BIN := .venv/bin
+EXPORT_BIN := .venv-export/bin
+PIP_INSTALL := -m pip install --quiet --disable-pip-version-check
+
+.DEFAULT_GOAL := help
+.PHONY: help install demo test test-export lint lint-export format bench wheel clean
+
+help: ## show what can be made
+	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 22
+
+install: .venv/.installed ## create .venv with the valuedrift command in it (onnxruntime for CPU)
+
+demo: .venv/.installed ## the whole story on this machine: Kafka, worker, real responses, an alert and a plot
+	$(BIN)/valuedrift demo
+
+test: .venv/.dev ## unit, property, contract, simulation and real-broker tests
+	$(BIN)/python -m pytest
+
+test-export: .venv-export/.installed lint-export ## training, ONNX export and parity; installs PyTorch (5 GB) into .venv-export
+	$(EXPORT_BIN)/python -m pytest --override-ini addopts= -q --strict-markers --import-mode=importlib tests/export
+
+lint: .venv/.dev ## formatter check, linter, strict types, import rules
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports --no-cache
+
+lint-export: .venv-export/.installed
+	$(EXPORT_BIN)/mypy --no-incremental -p export -p tests.export
+
+format: .venv/.dev ## rewrite the code as the formatter wants it
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+bench: .venv/.dev ## speed and memory, as ratios against a named baseline in the same run
+	$(BIN)/python -m tests.bench
+
+wheel: .venv/.dev ## build the wheel, install it in a clean environment, run the command there
+	PYTHON="$(BIN)/python" tests/wheel.sh
+
+clean: ## remove environments, caches and results
+	rm -rf .venv .venv-export .mypy_cache .ruff_cache .pytest_cache .hypothesis dist build out
+
+.venv/bin/python:
+	@$(PYTHON) -c 'import sys; sys.exit(0 if (3, 11) <= sys.version_info[:2] <= (3, 13) else "ValueDrift needs Python 3.11, 3.12 or 3.13; this is " + sys.version.split()[0] + ". Name another: make PYTHON=python3.12 ...")'
+	$(PYTHON) -m venv .venv
+
+.venv/.installed: pyproject.toml constraints.txt | .venv/bin/python
+	@echo "installing ValueDrift into .venv (about a minute the first time)"
+	$(BIN)/python $(PIP_INSTALL) --constraint constraints.txt --editable '.[cpu]'
+	@touch $@
+
+.venv/.dev: .venv/.installed
+	@echo "installing the development tools into .venv"
+	$(BIN)/python $(PIP_INSTALL) --constraint constraints.txt --editable '.[cpu,dev]'
+	@touch $@
+
+.venv-export/.installed: pyproject.toml constraints-export.txt | .venv/bin/python
+	@echo "installing PyTorch, transformers and optimum into .venv-export (5 GB, some minutes the first time)"
+	$(BIN)/python -m venv .venv-export
+	$(EXPORT_BIN)/python $(PIP_INSTALL) --constraint constraints-export.txt --editable '.[cpu,export,dev]'
+	@touch $@

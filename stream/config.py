@@ -1,0 +1,224 @@
+"""Settings: one frozen value, read once from `valuedrift.toml` and `VALUEDRIFT_*`; nothing else reads the environment.
+
+The environment wins over the file: `VALUEDRIFT_KAFKA__BOOTSTRAP_SERVERS` overrides `bootstrap_servers` of `[kafka]`. An unknown
+key in either is an error, because a misspelt setting that is ignored is worse than one that stops the program.
+"""
+
+import json
+import os
+import tomllib
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self
+
+import tomli_w
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, model_validator
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
+
+from stream.core.settings import EngineSettings, Watch
+from stream.core.taxonomy import Taxonomy
+from stream.errors import SettingsError
+
+DEFAULT_FILE = Path("valuedrift.toml")
+PREFIX = "VALUEDRIFT_"
+
+Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9._-]{1,200}$")]
+Port = Annotated[int, Field(ge=0, le=65535)]
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Topics(_Section):
+    """Names of the topics: one that is read, four that are written."""
+
+    input: Name = "llm.responses"
+    scored: Name = "valuedrift.scored"
+    drift: Name = "valuedrift.drift"
+    alerts: Name = "valuedrift.alerts"
+    deadletter: Name = "valuedrift.deadletter"
+
+
+class KafkaSettings(_Section):
+    """How to reach Kafka, and how its topics are made."""
+
+    bootstrap_servers: Annotated[str, Field(min_length=1)] = "127.0.0.1:9092"
+    security_protocol: Literal["PLAINTEXT", "SSL", "SASL_SSL", "SASL_PLAINTEXT"] = "PLAINTEXT"
+    allow_plaintext: bool = False
+    sasl_mechanism: Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"] | None = None
+    sasl_username: str | None = None
+    sasl_password: SecretStr | None = None
+    ssl_cafile: Path | None = None
+    ssl_certfile: Path | None = None
+    ssl_keyfile: Path | None = None
+    topics: Topics = Topics()
+    partitions: Annotated[int, Field(ge=1, le=10_000)] = 8
+    replication_factor: Annotated[int, Field(ge=1, le=100)] = 1
+    input_retention_days: Annotated[float, Field(gt=0)] = 7
+
+    @model_validator(mode="after")
+    def _secure(self) -> Self:
+        if self.security_protocol == "SASL_PLAINTEXT" and not self.allow_plaintext:
+            raise ValueError(
+                "security_protocol SASL_PLAINTEXT sends the password unencrypted; use SASL_SSL, or set allow_plaintext = true"
+            )
+        if self.security_protocol.startswith("SASL") and not (
+            self.sasl_mechanism and self.sasl_username and self.sasl_password
+        ):
+            raise ValueError("SASL needs sasl_mechanism, sasl_username and sasl_password")
+        return self
+
+
+class ClassifierSettings(_Section):
+    """Which model sorts the responses, where it runs, and how large a micro-batch grows (in responses and milliseconds)."""
+
+    bundle: Path | None = None
+    device: Literal["cpu", "cuda"] = "cpu"
+    threads: Annotated[int, Field(ge=0)] = 0
+    batch_size: Annotated[int, Field(ge=1, le=10_000)] = 64
+    max_wait_ms: Annotated[int, Field(ge=1, le=60_000)] = 200
+
+
+class WorkerSettings(_Section):
+    """The process: the consumer group and changelog it owns (`app_id`), and where it answers health checks."""
+
+    app_id: Name = "valuedrift"
+    health_host: str = "127.0.0.1"
+    health_port: Port = 0
+    dead_letter_values: bool = True
+
+
+class MonitorSettings(_Section):
+    """What is watched on its own, and the window of its entropy (in responses)."""
+
+    monitor_by: Annotated[tuple[str, ...], Field(min_length=1)] = ("model",)
+    window: int = 500
+    stride: int = 50
+    attributes: tuple[str, ...] = ()
+
+
+class ReferenceSettings(_Section):
+    """What normal is learned from: the first `learn_from` responses of each monitor."""
+
+    learn_from: int = 1000
+
+
+class DriftRule(_Section):
+    """The calibrated rule; `false_alarm_interval` is the mean number of responses between false alarms of one monitor and rule."""
+
+    false_alarm_interval: int = 10_000
+    watch: Watch = "behaviour"
+
+
+class TrafficMixRule(_Section):
+    """An information when the users' requests changed though the model did not."""
+
+    enabled: bool = True
+
+
+class EntropyRateRule(_Section):
+    """The paper's rule abs(ΔS) > ε, with ε in nats per stride; it fires on noise, so it is off unless enabled."""
+
+    enabled: bool = False
+    epsilon: float = 0.001
+
+
+class Rules(_Section):
+    """Which rules judge the stream."""
+
+    drift: DriftRule = DriftRule()
+    traffic_mix: TrafficMixRule = TrafficMixRule()
+    entropy_rate: EntropyRateRule = EntropyRateRule()
+
+
+class Settings(BaseSettings):
+    """Everything that can be set, with its defaults."""
+
+    model_config = SettingsConfigDict(frozen=True, extra="forbid", env_prefix=PREFIX, env_nested_delimiter="__")
+
+    kafka: KafkaSettings = KafkaSettings()
+    classifier: ClassifierSettings = ClassifierSettings()
+    worker: WorkerSettings = WorkerSettings()
+    monitor: MonitorSettings = MonitorSettings()
+    reference: ReferenceSettings = ReferenceSettings()
+    rules: Rules = Rules()
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],  # noqa: ARG003 - pydantic-settings calls by keyword
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,  # noqa: ARG003
+        file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """The environment before the file, and nothing else."""
+        return env_settings, init_settings
+
+    def engine(self, taxonomy: Taxonomy) -> EngineSettings:
+        """What the core needs of these settings, for the behaviours of `taxonomy`.
+
+        Raises:
+            SettingsError: a value is out of range.
+        """
+        try:
+            return EngineSettings(
+                taxonomy=taxonomy,
+                window=self.monitor.window,
+                stride=self.monitor.stride,
+                learn_from=self.reference.learn_from,
+                false_alarm_interval=self.rules.drift.false_alarm_interval,
+                watch=self.rules.drift.watch,
+                traffic_mix=self.rules.traffic_mix.enabled,
+                epsilon=self.rules.entropy_rate.epsilon if self.rules.entropy_rate.enabled else None,
+            )
+        except ValueError as error:
+            raise SettingsError(f"{error}; change it in valuedrift.toml or the environment") from None
+
+    def toml(self) -> str:
+        """The settings in force as TOML, secrets masked, unset keys left out."""
+        return tomli_w.dumps(json.loads(self.model_dump_json(exclude_none=True)))
+
+
+def load(file: Path | None = None, *, bootstrap_servers: str | None = None) -> Settings:
+    """The settings in force: defaults, then the file, then the environment, then what the command line says.
+
+    Without `file`, `valuedrift.toml` of the working directory is read if it exists.
+
+    Raises:
+        SettingsError: the file cannot be read, a key is unknown, or a value is out of range; the message names the key.
+    """
+    path = file if file is not None else DEFAULT_FILE
+    content: dict[str, Any] = {}
+    if file is not None or path.exists():
+        try:
+            content = tomllib.loads(path.read_text(encoding="utf-8"))
+        except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+            raise SettingsError(f"cannot read the settings file {path}: {error}") from None
+    _refuse_unknown_variables()
+    try:
+        settings = Settings(**content)
+        if bootstrap_servers is not None:
+            kafka = KafkaSettings.model_validate(
+                {**settings.kafka.model_dump(), "bootstrap_servers": bootstrap_servers}
+            )
+            settings = settings.model_copy(update={"kafka": kafka})
+    except ValidationError as error:
+        lines = [
+            f"  {'.'.join(map(str, item['loc']))}: {item['msg'].removeprefix('Value error, ')}"
+            for item in error.errors(include_input=False, include_url=False)
+        ]
+        raise SettingsError(
+            "the settings are not valid:\n" + "\n".join(lines) + "\nCorrect them in valuedrift.toml or in VALUEDRIFT_*."
+        ) from None
+    return settings
+
+
+def _refuse_unknown_variables() -> None:
+    """Pydantic ignores a variable whose section it does not know; a misspelt section must not pass."""
+    known = {f"{PREFIX}{section}".upper() for section in Settings.model_fields}
+    for name in os.environ:
+        if name.startswith(PREFIX) and name.split("__", 1)[0] not in known:
+            raise SettingsError(
+                f"{name} is no setting; sections are {', '.join(sorted(known))} (for example {PREFIX}KAFKA__BOOTSTRAP_SERVERS)"
+            )

@@ -1,0 +1,50 @@
+"""What the engine is told: validated where it is made, hashed so that state under other settings is never misread."""
+
+import hashlib
+from dataclasses import dataclass, fields
+from typing import Literal
+
+from stream.core.taxonomy import PAPER, Taxonomy
+
+Watch = Literal["behaviour", "all"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EngineSettings:
+    """Everything that decides what a monitor emits; units are responses unless said otherwise.
+
+    `false_alarm_interval` is the mean number of responses between false alarms of one monitor and rule. `epsilon` (nats per
+    stride, the paper's ε) switches the entropy-rate rule on; None leaves it off.
+
+    Raises:
+        ValueError: a setting is out of range; the message names it.
+    """
+
+    taxonomy: Taxonomy = PAPER
+    window: int = 500
+    stride: int = 50
+    learn_from: int = 1000
+    false_alarm_interval: int = 10_000
+    watch: Watch = "behaviour"
+    traffic_mix: bool = True
+    epsilon: float | None = None
+
+    def __post_init__(self) -> None:
+        if self.stride < 1:
+            raise ValueError(f"stride must be at least 1 response, got {self.stride}")
+        if self.window < self.stride or self.window % self.stride:
+            raise ValueError(f"window must be a multiple of stride ({self.stride}), got {self.window}")
+        if self.learn_from < 100:
+            raise ValueError(f"learn_from must be at least 100 responses, got {self.learn_from}")
+        if self.false_alarm_interval < 100:
+            raise ValueError(f"false_alarm_interval must be at least 100 responses, got {self.false_alarm_interval}")
+        if self.watch not in ("behaviour", "all"):
+            raise ValueError(f"watch must be 'behaviour' or 'all', got {self.watch!r}")
+        if self.epsilon is not None and not self.epsilon > 0:
+            raise ValueError(f"epsilon must be above 0 nats per stride, got {self.epsilon}")
+
+    @property
+    def fingerprint(self) -> str:
+        """First 16 hex digits of the SHA-256 of all settings: equal for equal settings, on every machine."""
+        text = "\n".join(f"{field.name}={getattr(self, field.name)!r}" for field in fields(self))
+        return hashlib.sha256(text.encode()).hexdigest()[:16]

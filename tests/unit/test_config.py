@@ -1,0 +1,102 @@
+"""Settings come from defaults, file, environment and command line, in that order, and nothing misspelt passes."""
+
+import re
+import tomllib
+from pathlib import Path
+
+import pytest
+
+from stream.config import Settings, load
+from stream.core.taxonomy import PAPER
+from stream.errors import SettingsError
+
+
+@pytest.fixture(autouse=True)
+def _no_settings_of_this_machine(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.chdir(tmp_path)
+
+
+def test_without_a_file_the_documented_defaults_hold() -> None:
+    settings = load()
+    assert settings.kafka.topics.input == "llm.responses"
+    assert (settings.monitor.monitor_by, settings.monitor.window, settings.monitor.stride) == (("model",), 500, 50)
+    assert settings.reference.learn_from == 1000
+    assert settings.rules.drift.false_alarm_interval == 10_000
+    assert settings.rules.drift.watch == "behaviour"
+    assert settings.worker.health_host == "127.0.0.1"
+    assert not settings.rules.entropy_rate.enabled
+    assert settings.rules.entropy_rate.epsilon == 0.001
+
+
+def test_the_environment_wins_over_the_file_and_the_command_line_over_both(monkeypatch: pytest.MonkeyPatch) -> None:
+    Path("valuedrift.toml").write_text('[kafka]\nbootstrap_servers = "file:1"\n[monitor]\nwindow = 200\nstride = 20\n')
+    monkeypatch.setenv("VALUEDRIFT_MONITOR__WINDOW", "400")
+    monkeypatch.setenv("VALUEDRIFT_KAFKA__BOOTSTRAP_SERVERS", "environment:2")
+    assert load().monitor.window == 400
+    assert load().monitor.stride == 20
+    assert load().kafka.bootstrap_servers == "environment:2"
+    assert load(bootstrap_servers="line:3").kafka.bootstrap_servers == "line:3"
+
+
+@pytest.mark.parametrize(
+    ("content", "named"),
+    [
+        ("[kafka]\nbootstrap = 'x'\n", "kafka.bootstrap"),
+        ("[kafkaa]\n", "kafkaa"),
+        ("[classifier]\ndevice = 'gpu'\n", "classifier.device"),
+        ("[worker]\nhealth_port = 70000\n", "worker.health_port"),
+        ("[kafka.topics]\ninput = '../x'\n", "kafka.topics.input"),
+        ("not toml", "valuedrift.toml"),
+    ],
+)
+def test_a_wrong_file_is_refused_and_the_key_is_named(content: str, named: str) -> None:
+    Path("valuedrift.toml").write_text(content)
+    with pytest.raises(SettingsError, match=re.escape(named)):
+        load()
+
+
+@pytest.mark.parametrize("name", ["VALUEDRIFT_KAFKA__TYPO", "VALUEDRIFT_TYPO__X", "VALUEDRIFT_TYPO"])
+def test_a_misspelt_variable_is_refused(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    monkeypatch.setenv(name, "1")
+    with pytest.raises(SettingsError, match=r"(?i)typo"):
+        load()
+
+
+def test_a_named_file_that_is_missing_is_an_error() -> None:
+    with pytest.raises(SettingsError, match=r"elsewhere\.toml"):
+        load(Path("elsewhere.toml"))
+
+
+def test_what_is_printed_can_be_read_again_and_shows_no_secret(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("VALUEDRIFT_KAFKA__SECURITY_PROTOCOL", "SASL_SSL")
+    monkeypatch.setenv("VALUEDRIFT_KAFKA__SASL_MECHANISM", "SCRAM-SHA-512")
+    monkeypatch.setenv("VALUEDRIFT_KAFKA__SASL_USERNAME", "worker")
+    monkeypatch.setenv("VALUEDRIFT_KAFKA__SASL_PASSWORD", "hunter2-secret")
+    text = load().toml()
+    assert "hunter2" not in text
+    assert tomllib.loads(text)["kafka"]["sasl_password"] == "**********"
+    assert "hunter2" not in repr(load())
+
+
+def test_a_password_over_an_unencrypted_connection_must_be_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("VALUEDRIFT_KAFKA__SECURITY_PROTOCOL", "SASL_PLAINTEXT")
+    with pytest.raises(SettingsError, match="allow_plaintext"):
+        load()
+
+
+def test_an_error_never_quotes_the_value_of_a_secret(monkeypatch: pytest.MonkeyPatch) -> None:
+    Path("valuedrift.toml").write_text('[kafka]\nsasl_password = ["hunter2-secret"]\n')
+    with pytest.raises(SettingsError) as caught:
+        load()
+    assert "hunter2" not in str(caught.value)
+
+
+def test_engine_settings_out_of_range_name_the_setting() -> None:
+    settings = Settings.model_validate({"monitor": {"window": 120, "stride": 50}})
+    with pytest.raises(SettingsError, match="window must be a multiple of stride"):
+        settings.engine(PAPER)
+
+
+def test_the_entropy_rate_rule_reaches_the_engine_only_when_enabled() -> None:
+    assert load().engine(PAPER).epsilon is None
+    assert Settings.model_validate({"rules": {"entropy_rate": {"enabled": True}}}).engine(PAPER).epsilon == 0.001
