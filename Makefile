@@ -21,11 +21,13 @@ test: .venv/.dev ## unit, property, contract, simulation and real-broker tests
 test-export: .venv-export/.installed lint-export ## training, ONNX export and parity; installs PyTorch (5 GB) into .venv-export
 	$(EXPORT_BIN)/python -m pytest --override-ini addopts= -q --strict-markers --import-mode=importlib tests/export
 
-lint: .venv/.dev ## formatter check, linter, strict types, import rules
+lint: .venv/.dev ## formatter check, linter, strict types, import rules, shell scripts, Dockerfile
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-cache
+	$(BIN)/shellcheck .ci/run docker/install.sh tests/wheel.sh
+	$(BIN)/hadolint docker/Dockerfile
 
 lint-export: .venv-export/.installed
 	$(EXPORT_BIN)/mypy --no-incremental -p export -p tests.export

@@ -1,0 +1,33 @@
+"""All monitors of one reader, by name: what replay holds in memory and the worker holds in a table."""
+
+from collections.abc import Mapping
+from types import MappingProxyType
+
+from stream.core.monitor import Monitor, Observed
+from stream.core.records import Scored
+from stream.core.settings import EngineSettings
+
+
+class Engine:
+    """Gives each scored record to its monitor, and makes the monitor when its first record comes.
+
+    Examples:
+        >>> Engine(EngineSettings()).monitors
+        mappingproxy({})
+    """
+
+    def __init__(self, settings: EngineSettings) -> None:
+        self.settings = settings
+        self._monitors: dict[str, Monitor] = {}
+
+    @property
+    def monitors(self) -> Mapping[str, Monitor]:
+        """Live view of the monitors by name, in order of appearance."""
+        return MappingProxyType(self._monitors)
+
+    def observe(self, scored: Scored) -> Observed:
+        """Count a record for its monitor, and say what it shows."""
+        monitor = self._monitors.get(scored.monitor)
+        if monitor is None:
+            monitor = self._monitors[scored.monitor] = Monitor(scored.monitor, self.settings)
+        return monitor.observe(scored)
