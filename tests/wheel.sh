@@ -10,7 +10,7 @@ trap 'rm -rf "$work"' EXIT
 "$python" -m build --wheel --outdir "$work/dist" "$root" >"$work/build.log" 2>&1 || { cat "$work/build.log"; exit 1; }
 "$python" -m venv "$work/env"
 wheel=$(ls "$work"/dist/*.whl)
-"$work/env/bin/python" -m pip install --quiet --disable-pip-version-check --constraint "$root/constraints.txt" "$wheel[cpu]"
+"$work/env/bin/python" -m pip install --quiet --disable-pip-version-check --constraint "$root/constraints.txt" "${wheel}[cpu]"
 
 cd "$work"
 command="$work/env/bin/valuedrift"
