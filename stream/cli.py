@@ -5,8 +5,8 @@ import sys
 from typing import NoReturn
 
 import click
-from models.errors import ModelError
 
+from models.errors import ModelError
 from stream.errors import ValueDriftError
 
 COMMANDS = {
@@ -16,6 +16,8 @@ COMMANDS = {
     "worker": "The stream processor: classify responses, detect drift.",
     "produce": "Send log files to Kafka.",
     "replay": "Run history through the same pipeline, paging nobody.",
+    "sample": "Ask a model the same prompts again and again.",
+    "notify": "Tell PagerDuty, Alertmanager, Slack and others of alerts.",
     "classify": "Label a file of prompts and responses.",
     "train": "Train a classifier from labelled rows.",
     "evaluate": "Measure a classifier on labelled rows.",

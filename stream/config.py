@@ -17,6 +17,7 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, Settings
 from stream.core.settings import EngineSettings, Watch
 from stream.core.taxonomy import Taxonomy
 from stream.errors import SettingsError
+from stream.sinks.settings import NotifySettings
 
 DEFAULT_FILE = Path("valuedrift.toml")
 PREFIX = "VALUEDRIFT_"
@@ -142,6 +143,7 @@ class Settings(BaseSettings):
     monitor: MonitorSettings = MonitorSettings()
     reference: ReferenceSettings = ReferenceSettings()
     rules: Rules = Rules()
+    notify: NotifySettings = NotifySettings()
 
     @classmethod
     def settings_customise_sources(
@@ -212,6 +214,17 @@ def load(file: Path | None = None, *, bootstrap_servers: str | None = None) -> S
             "the settings are not valid:\n" + "\n".join(lines) + "\nCorrect them in valuedrift.toml or in VALUEDRIFT_*."
         ) from None
     return settings
+
+
+def environment_secret(name: str) -> SecretStr | None:
+    """The secret that the variable holds, None where it is unset or empty; it is masked wherever it is printed."""
+    value = os.environ.get(name, "").strip()
+    return SecretStr(value) if value else None
+
+
+def cache_folder() -> Path:
+    """Where downloads are kept between runs: `valuedrift` below `XDG_CACHE_HOME`, or below `~/.cache`."""
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "valuedrift"
 
 
 def _refuse_unknown_variables() -> None:

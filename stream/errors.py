@@ -31,3 +31,19 @@ class StateError(ValueDriftError):
 
 class WorkerError(ValueDriftError):
     """The stream processor stopped because going on would have lost or doubled data."""
+
+
+class RecordError(ValueDriftError):
+    """A record of one of ValueDrift's own topics or files cannot be read."""
+
+
+class UnknownSchemaError(RecordError):
+    """A record has another kind or version than the one that was expected; `schema` is what it names, None if nothing."""
+
+    def __init__(self, message: str, *, schema: str | None) -> None:
+        super().__init__(message)
+        self.schema = schema
+
+
+class EndpointError(ValueDriftError):
+    """An endpoint that is to be sampled cannot be used."""

@@ -13,6 +13,10 @@ from stream.errors import OutputError
 STAGING = ".valuedrift-partial"
 """Where files grow inside the folder they are meant for: the same file system, so that moving them is a rename."""
 
+SCORED, DRIFT, ALERTS, DEAD_LETTERS = "scored.jsonl", "drift.jsonl", "alerts.jsonl", "deadletter.jsonl"
+SUMMARY, REPORT, PLOT = "summary.json", "report.html", "trajectory.png"
+"""The files that a run leaves."""
+
 
 @contextmanager
 def output_folder(out: Path) -> Iterator[Path]:
@@ -55,7 +59,9 @@ def _create(out: Path) -> list[Path]:
     except FileExistsError:
         raise OutputError(f"{out} is a file, not a folder; choose another place with --out") from None
     except OSError as error:
-        raise OutputError(f"cannot create the folder {out}: {error.strerror}; choose another place with --out") from None
+        raise OutputError(
+            f"cannot create the folder {out}: {error.strerror}; choose another place with --out"
+        ) from None
     return missing
 
 
@@ -66,7 +72,9 @@ def _lock(out: Path) -> int:
         fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError:
         os.close(handle)
-        raise OutputError(f"another run is writing into {out}; wait for it, or choose another folder with --out") from None
+        raise OutputError(
+            f"another run is writing into {out}; wait for it, or choose another folder with --out"
+        ) from None
     return handle
 
 

@@ -13,6 +13,13 @@ FILE = click.Path(path_type=Path, dir_okay=False, allow_dash=True)
 """A file to read or write; `-` is standard input or output."""
 
 
+def debug_option(command: Callable[P, R]) -> Callable[P, R]:
+    """Adds `--debug`, for a command that reads no settings."""
+    return click.option(
+        "--debug", is_flag=True, expose_value=False, callback=_remember_debug, help="Show the traceback of an error."
+    )(command)
+
+
 def common_options(command: Callable[P, R]) -> Callable[P, R]:
     """Adds `--config FILE` and `--debug`, as every command has them; they arrive as `config` and (in the context) debug."""
     command = click.option(
@@ -21,9 +28,7 @@ def common_options(command: Callable[P, R]) -> Callable[P, R]:
         metavar="FILE",
         help="Settings (TOML); ./valuedrift.toml if it exists.",
     )(command)
-    return click.option(
-        "--debug", is_flag=True, expose_value=False, callback=_remember_debug, help="Show the traceback of an error."
-    )(command)
+    return debug_option(command)
 
 
 def kafka_options(command: Callable[P, R]) -> Callable[P, R]:

@@ -1,0 +1,151 @@
+"""Alert events on the wire: `valuedrift.alert/1`, keyed by monitor. `replay` is the last field and false when live."""
+
+import msgspec
+
+from stream import times
+from stream.codec import wire
+from stream.core.records import AlertEvent, Contributor, Onset, Reason, Rule, Severity, Status
+from stream.errors import RecordError
+
+SCHEMA = "valuedrift.alert/1"
+
+
+class _Onset(msgspec.Struct, forbid_unknown_fields=True):
+    ts: str
+    seq: int
+    low: str
+    high: str
+
+
+class _Contributor(msgspec.Struct, forbid_unknown_fields=True):
+    category: str
+    reference_share: float
+    share: float
+    contribution: float
+
+
+class _Alert(msgspec.Struct, forbid_unknown_fields=True, tag_field="schema", tag=SCHEMA):
+    alert_id: str
+    dedup_key: str
+    status: Status
+    severity: Severity
+    rule: Rule
+    reason: Reason
+    monitor: str
+    ts: str
+    seq: int
+    starts_at: str
+    onset: _Onset
+    ends_at: str | None
+    n: int
+    entropy: float
+    reference_entropy: float
+    counts: tuple[int, ...]
+    reference_counts: tuple[int, ...]
+    contributors: tuple[_Contributor, ...]
+    statistic: float
+    threshold: float
+    false_alarm_interval: int | None
+    classifier: str
+    examples: tuple[str, ...]
+    replay: bool
+
+
+_ENCODER = msgspec.json.Encoder()
+_DECODER = msgspec.json.Decoder(_Alert)
+
+
+def encode_alert(event: AlertEvent) -> bytes:
+    """Returns the event as JSON: the same bytes for the same event, on every machine."""
+    return _ENCODER.encode(
+        _Alert(
+            event.alert_id,
+            event.dedup_key,
+            event.status,
+            event.severity,
+            event.rule,
+            event.reason,
+            event.monitor,
+            times.render(event.ts),
+            event.seq,
+            times.render(event.starts_at),
+            _onset(event.onset),
+            None if event.ends_at is None else times.render(event.ends_at),
+            event.n,
+            wire.rounded(event.entropy),
+            wire.rounded(event.reference_entropy),
+            event.counts,
+            event.reference_counts,
+            tuple(map(_contributor, event.contributors)),
+            wire.rounded(event.statistic),
+            wire.rounded(event.threshold),
+            event.false_alarm_interval,
+            event.classifier,
+            event.examples,
+            event.replay,
+        )
+    )
+
+
+def _onset(onset: Onset) -> _Onset:
+    return _Onset(times.render(onset.ts), onset.seq, times.render(onset.low), times.render(onset.high))
+
+
+def _contributor(part: Contributor) -> _Contributor:
+    return _Contributor(part.category, *map(wire.rounded, (part.reference_share, part.share, part.contribution)))
+
+
+def decode_alert(content: bytes) -> AlertEvent:
+    """Returns the event that `encode_alert` wrote.
+
+    Raises:
+        UnknownSchemaError: the record is of another kind or version.
+        RecordError: the record is damaged.
+    """
+    record = wire.decode(content, _DECODER, SCHEMA)
+    try:
+        ts = times.parse(record.ts)
+        starts_at = times.parse(record.starts_at)
+        ends_at = None if record.ends_at is None else times.parse(record.ends_at)
+        onset = Onset(
+            ts=times.parse(record.onset.ts),
+            seq=record.onset.seq,
+            low=times.parse(record.onset.low),
+            high=times.parse(record.onset.high),
+        )
+    except ValueError as error:
+        raise RecordError(f"a record of {SCHEMA} cannot be read: {error}") from None
+    return AlertEvent(
+        alert_id=record.alert_id,
+        dedup_key=record.dedup_key,
+        status=record.status,
+        severity=record.severity,
+        rule=record.rule,
+        reason=record.reason,
+        monitor=record.monitor,
+        ts=ts,
+        seq=record.seq,
+        starts_at=starts_at,
+        onset=onset,
+        ends_at=ends_at,
+        n=record.n,
+        entropy=record.entropy,
+        reference_entropy=record.reference_entropy,
+        counts=record.counts,
+        reference_counts=record.reference_counts,
+        contributors=tuple(
+            Contributor(
+                category=part.category,
+                reference_share=part.reference_share,
+                share=part.share,
+                contribution=part.contribution,
+            )
+            for part in record.contributors
+        ),
+        statistic=record.statistic,
+        threshold=record.threshold,
+        false_alarm_interval=record.false_alarm_interval,
+        classifier=record.classifier,
+        examples=record.examples,
+        replay=record.replay,
+    )

@@ -1,0 +1,156 @@
+"""Drift events on the wire: `valuedrift.drift/1`, keyed by monitor."""
+
+import msgspec
+
+from stream import times
+from stream.codec import wire
+from stream.core.records import DriftEvent, EntropyEstimate, Rate, Reference, State, WindowSpan
+from stream.errors import RecordError
+
+SCHEMA = "valuedrift.drift/1"
+
+
+class _Window(msgspec.Struct, forbid_unknown_fields=True):
+    from_: str = msgspec.field(name="from")
+    to: str
+    n: int
+    first_seq: int
+    last_seq: int
+
+
+class _Entropy(msgspec.Struct, forbid_unknown_fields=True):
+    value: float
+    corrected: float
+    low: float
+    high: float
+
+
+class _Rate(msgspec.Struct, forbid_unknown_fields=True):
+    value: float
+    low: float
+    high: float
+    unit: str
+
+
+class _Reference(msgspec.Struct, forbid_unknown_fields=True):
+    origin: str
+    n: int
+    target: int
+    counts: tuple[int, ...]
+    entropy: float
+
+
+class _Drift(msgspec.Struct, forbid_unknown_fields=True, tag_field="schema", tag=SCHEMA):
+    drift_id: str
+    monitor: str
+    ts: str
+    seq: int
+    n: int
+    window: _Window
+    counts: tuple[int, ...]
+    entropy: _Entropy
+    traffic_entropy: float
+    behaviour_entropy: float
+    delta: float | None
+    rate: _Rate | None
+    sigma: float | None
+    gamma_eff: float | None
+    statistic: float
+    threshold: float
+    state: State
+    reference: _Reference
+
+
+_ENCODER = msgspec.json.Encoder()
+_DECODER = msgspec.json.Decoder(_Drift)
+
+
+def encode_drift(event: DriftEvent) -> bytes:
+    """Returns the event as JSON: the same bytes for the same event, on every machine."""
+    return _ENCODER.encode(
+        _Drift(
+            event.drift_id,
+            event.monitor,
+            times.render(event.ts),
+            event.seq,
+            event.n,
+            _window(event.window),
+            event.counts,
+            _entropy(event.entropy),
+            wire.rounded(event.traffic_entropy),
+            wire.rounded(event.behaviour_entropy),
+            wire.rounded_or_none(event.delta),
+            None if event.rate is None else _rate(event.rate),
+            wire.rounded_or_none(event.sigma),
+            wire.rounded_or_none(event.gamma_eff),
+            wire.rounded(event.statistic),
+            wire.rounded(event.threshold),
+            event.state,
+            _reference(event.reference),
+        )
+    )
+
+
+def _window(span: WindowSpan) -> _Window:
+    return _Window(times.render(span.start), times.render(span.end), span.n, span.first_seq, span.last_seq)
+
+
+def _entropy(estimate: EntropyEstimate) -> _Entropy:
+    return _Entropy(*map(wire.rounded, (estimate.value, estimate.corrected, estimate.low, estimate.high)))
+
+
+def _rate(rate: Rate) -> _Rate:
+    return _Rate(wire.rounded(rate.value), wire.rounded(rate.low), wire.rounded(rate.high), rate.unit)
+
+
+def _reference(reference: Reference) -> _Reference:
+    entropy = wire.rounded(reference.entropy)
+    return _Reference(reference.origin, reference.n, reference.target, reference.counts, entropy)
+
+
+def decode_drift(content: bytes) -> DriftEvent:
+    """Returns the event that `encode_drift` wrote.
+
+    Raises:
+        UnknownSchemaError: the record is of another kind or version.
+        RecordError: the record is damaged.
+    """
+    record = wire.decode(content, _DECODER, SCHEMA)
+    window, entropy, rate, reference = record.window, record.entropy, record.rate, record.reference
+    try:
+        span = WindowSpan(
+            start=times.parse(window.from_),
+            end=times.parse(window.to),
+            n=window.n,
+            first_seq=window.first_seq,
+            last_seq=window.last_seq,
+        )
+        ts = times.parse(record.ts)
+    except ValueError as error:
+        raise RecordError(f"a record of {SCHEMA} cannot be read: {error}") from None
+    return DriftEvent(
+        drift_id=record.drift_id,
+        monitor=record.monitor,
+        ts=ts,
+        seq=record.seq,
+        n=record.n,
+        window=span,
+        counts=record.counts,
+        entropy=EntropyEstimate(value=entropy.value, corrected=entropy.corrected, low=entropy.low, high=entropy.high),
+        traffic_entropy=record.traffic_entropy,
+        behaviour_entropy=record.behaviour_entropy,
+        delta=record.delta,
+        rate=None if rate is None else Rate(value=rate.value, low=rate.low, high=rate.high, unit=rate.unit),
+        sigma=record.sigma,
+        gamma_eff=record.gamma_eff,
+        statistic=record.statistic,
+        threshold=record.threshold,
+        state=record.state,
+        reference=Reference(
+            origin=reference.origin,
+            n=reference.n,
+            target=reference.target,
+            counts=reference.counts,
+            entropy=reference.entropy,
+        ),
+    )

@@ -1,0 +1,63 @@
+"""`valuedrift train`."""
+
+from pathlib import Path
+
+import click
+
+from stream.commands.options import common_options
+
+
+@click.command()
+@click.option(
+    "--data",
+    required=True,
+    type=click.Path(path_type=Path, file_okay=False, exists=True),
+    help="Folder of labelled rows: .jsonl or .jsonl.gz with prompt, response, label.",
+)
+@click.option(
+    "--out", required=True, type=click.Path(path_type=Path, file_okay=False), help="Folder of the checkpoint."
+)
+@click.option(
+    "--checkpoint",
+    type=click.Path(path_type=Path, file_okay=False, exists=True),
+    help="T5 checkpoint (Hugging Face folder) to fine-tune; without it a small T5 is taught by MiniLM.",
+)
+@click.option(
+    "--teacher",
+    type=click.Path(path_type=Path, dir_okay=False, exists=True),
+    help="teacher.safetensors of an earlier run's work folder, to go on from there.",
+)
+@click.option("--seed", type=int, default=1, show_default=True)
+@click.option("--threads", type=click.IntRange(min=0), default=0, help="CPU threads; 0 leaves it to PyTorch.")
+@common_options
+def train(  # noqa: PLR0917 - click passes them by name
+    data: Path, out: Path, checkpoint: Path | None, teacher: Path | None, seed: int, threads: int, config: Path | None
+) -> None:
+    """Train a classifier from labelled rows, keeping a test part out of sight, and write a checkpoint.
+
+    Next: `valuedrift export`. Needs the extra valuedrift[export] (PyTorch).
+    """
+    from stream.commands.needs import export_extra, settings_are_sound
+    from stream.commands.progress import stages
+
+    settings_are_sound(config)
+    with export_extra():
+        from export.distil import DistilOptions
+        from export.finetune import FinetuneOptions
+        from export.teaching import TeachingOptions
+        from export.train import TrainOptions
+        from export.train import train as run
+    options = TrainOptions(
+        data=data,
+        out=out,
+        checkpoint=checkpoint,
+        teacher=teacher,
+        seed=seed,
+        threads=threads,
+        teaching=TeachingOptions(seed=seed),
+        distilling=DistilOptions(seed=seed),
+        finetuning=FinetuneOptions(seed=seed),
+    )
+    with stages() as progress:
+        run(options, progress)
+    click.echo(f"checkpoint in {out}; next: valuedrift export {out} --data {data} --out BUNDLE")

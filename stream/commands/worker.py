@@ -1,0 +1,75 @@
+"""`valuedrift worker`."""
+
+import logging
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+import click
+
+from stream.commands.options import kafka_options
+
+if TYPE_CHECKING:
+    from stream.config import Settings
+    from stream.worker.run import Job
+
+Role = Literal["all", "classify", "detect"]
+
+
+@click.command()
+@kafka_options
+@click.option(
+    "--role",
+    type=click.Choice(["all", "classify", "detect"]),
+    default="all",
+    show_default=True,
+    help="Which stages run here: classify (reads responses), detect (reads scored records), or both.",
+)
+@click.pass_context
+def worker(context: click.Context, config: Path | None, bootstrap_servers: str | None, role: Role) -> None:
+    """Process responses: sort each into a behaviour, watch each monitor, emit drift events and alerts.
+
+    Runs until Ctrl-C or SIGTERM, then delivers and commits what is in flight. Any number of workers share the topics'
+    partitions. The topics must exist (`valuedrift topics create`).
+    """
+    from stream.config import load
+    from stream.worker.run import run_worker
+
+    _set_up_logging(debug=bool(context.find_root().obj["debug"]))
+    run_worker(_job(load(config, bootstrap_servers=bootstrap_servers), role), say=_say)
+
+
+def _job(settings: "Settings", role: Role) -> "Job":
+    from models.bundle import DEFAULT_BUNDLE, load_manifest
+    from stream.pipeline import taxonomy_of
+    from stream.worker.run import Job
+
+    bundle = settings.classifier.bundle or DEFAULT_BUNDLE
+    if role == "detect":  # needs the names of the behaviours, not the model
+        return Job(settings=settings, taxonomy=taxonomy_of(load_manifest(bundle)), classifier=None, detects=True)
+    from models.onnx_t5 import load
+
+    classifier = load(bundle, device=settings.classifier.device, threads=settings.classifier.threads)
+    classifier.warmup()
+    return Job(settings=settings, taxonomy=taxonomy_of(classifier), classifier=classifier, detects=role == "all")
+
+
+def _say(line: str) -> None:
+    """One line for people and for a parent process, which reads the health URL from it: so it must not wait in a buffer."""
+    click.echo(line)
+
+
+def _set_up_logging(*, debug: bool) -> None:
+    """Our own lines from INFO, the libraries' from WARNING; their tracebacks only where they were asked for."""
+    handler = logging.StreamHandler()
+    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
+    if not debug:
+        handler.addFilter(_without_traceback)
+    logging.basicConfig(level=logging.WARNING, handlers=[handler])
+    logging.getLogger("stream").setLevel(logging.INFO)
+    for faust in ("driver", "table"):  # Faust logs under the module of the subclass
+        logging.getLogger(f"stream.worker.{faust}").setLevel(logging.WARNING)
+
+
+def _without_traceback(record: logging.LogRecord) -> bool:
+    record.exc_info = record.exc_text = None
+    return True

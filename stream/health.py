@@ -1,0 +1,97 @@
+"""What a worker says of itself over HTTP, on loopback unless told otherwise: health, readiness, metrics, monitors."""
+
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+import msgspec
+from aiohttp import web
+
+from stream import metrics
+from stream.errors import SettingsError
+
+STOP_WITHIN = 1.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MonitorRow:
+    """One monitor at a glance: its latest response (`seq` counts from 0, `ts` is RFC 3339) and its current window.
+
+    `entropy` is in nats; `shares` gives each behaviour's part of the window, by name.
+    """
+
+    name: str
+    seq: int
+    ts: str
+    state: str
+    entropy: float
+    shares: Mapping[str, float]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Vitals:
+    """Where the answers come from; a reason in words means no, None means yes.
+
+    `failure` says why the process is about to end, `unready` why it processes nothing yet.
+    """
+
+    failure: Callable[[], str | None]
+    unready: Callable[[], str | None]
+    metrics: Callable[[], bytes]
+    monitors: Callable[[], Awaitable[Sequence[MonitorRow]]]
+
+
+class HealthServer:
+    """Answers `/healthz`, `/readyz` (200 or 503 with the reason), `/metrics` (Prometheus) and `/monitors` (JSON)."""
+
+    def __init__(self, vitals: Vitals) -> None:
+        self._vitals = vitals
+        application = web.Application()
+        application.add_routes(
+            [
+                web.get("/healthz", self._healthz),
+                web.get("/readyz", self._readyz),
+                web.get("/metrics", self._metrics),
+                web.get("/monitors", self._monitors),
+            ]
+        )
+        self._runner = web.AppRunner(application, access_log=None, shutdown_timeout=STOP_WITHIN)
+
+    async def start(self, host: str, port: int) -> str:
+        """Listens and returns the URL; port 0 takes a free one.
+
+        Raises:
+            SettingsError: the address cannot be listened on.
+        """
+        await self._runner.setup()
+        try:
+            await web.TCPSite(self._runner, host, port).start()
+        except OSError as error:
+            await self._runner.cleanup()
+            reason = error.strerror or str(error)
+            raise SettingsError(
+                f"cannot answer health checks on {host}:{port} ({reason}); set [worker] health_port to a free port, or to 0 "
+                "to let the system choose"
+            ) from None
+        name = f"[{host}]" if ":" in host else host
+        return f"http://{name}:{self._runner.addresses[0][1]}"
+
+    async def stop(self) -> None:
+        """Closes the port and what is connected to it."""
+        await self._runner.cleanup()
+
+    async def _healthz(self, _: web.Request) -> web.Response:
+        return _verdict(self._vitals.failure())
+
+    async def _readyz(self, _: web.Request) -> web.Response:
+        return _verdict(self._vitals.failure() or self._vitals.unready())
+
+    async def _metrics(self, _: web.Request) -> web.Response:
+        return web.Response(body=self._vitals.metrics(), headers={"Content-Type": metrics.CONTENT_TYPE})
+
+    async def _monitors(self, _: web.Request) -> web.Response:
+        rows = await self._vitals.monitors()
+        return web.Response(body=msgspec.json.encode(rows), content_type="application/json")
+
+
+def _verdict(reason: str | None) -> web.Response:
+    return web.Response(text="ok\n") if reason is None else web.Response(text=f"{reason}\n", status=503)

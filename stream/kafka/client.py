@@ -1,0 +1,166 @@
+"""Kafka clients as the settings say: they connect within seconds or say which address did not answer."""
+
+import logging
+import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from kafka import KafkaConsumer, KafkaProducer
+from kafka.admin import KafkaAdminClient
+from kafka.errors import KafkaConnectionError, KafkaError, KafkaTimeoutError
+
+from stream.config import KafkaSettings
+from stream.errors import BrokerError
+
+CONNECT_WITHIN = 3.0
+"""Seconds for a TCP connection."""
+
+ANSWER_WITHIN_MS = 6_000
+"""Milliseconds for the first answer: with CONNECT_WITHIN, a wrong address is reported in less than ten seconds."""
+
+# At DEBUG kafka-python writes whole records, hence prompts and responses, to the log; and what it would print as an error
+# is raised to us anyway.
+logging.getLogger("kafka").setLevel(logging.WARNING)
+logging.getLogger("kafka").addHandler(logging.NullHandler())
+
+Options = dict[str, str | int | list[str] | None]
+
+
+@contextmanager
+def open_admin(settings: KafkaSettings) -> Iterator[KafkaAdminClient]:
+    """A client that manages topics; closed afterwards. Kafka's errors inside the block become BrokerError.
+
+    Raises:
+        BrokerError: no server answers, or one refuses.
+    """
+    with _translated(settings):
+        client = KafkaAdminClient(**_options(settings), request_timeout_ms=15_000)
+        try:
+            yield client
+        finally:
+            client.close()
+
+
+@contextmanager
+def open_consumer(settings: KafkaSettings, *, group: str | None = None) -> Iterator[KafkaConsumer]:
+    """A client that reads partitions which are assigned by hand, or as a member of `group`, and commits only when told; closed afterwards.
+
+    A member that is killed loses its partitions to the others within ten seconds.
+
+    Raises:
+        BrokerError: no server answers, or one refuses.
+    """
+    with _translated(settings):
+        client = KafkaConsumer(
+            **_options(settings),
+            group_id=group,
+            session_timeout_ms=10_000,
+            enable_auto_commit=False,
+            auto_offset_reset="earliest",
+            allow_auto_create_topics=False,
+        )
+        try:
+            yield client
+        finally:
+            client.close()
+
+
+@contextmanager
+def open_producer(settings: KafkaSettings, *, max_request_size: int) -> Iterator[KafkaProducer]:
+    """A client that sends in order, each record once, acknowledged by all replicas; closed afterwards.
+
+    `max_request_size` is the largest record in bytes.
+
+    Raises:
+        BrokerError: no server answers, or one refuses, or records were still under way 10 s after the block.
+    """
+    with _translated(settings):
+        client = KafkaProducer(
+            **_options(settings),
+            acks="all",
+            enable_idempotence=True,
+            linger_ms=20,
+            batch_size=256 * 1024,
+            max_request_size=max_request_size,
+            max_block_ms=10_000,
+            allow_auto_create_topics=False,
+        )
+        try:
+            yield client
+        finally:
+            client.close(timeout=10)
+
+
+def addresses(servers: str) -> list[tuple[str, int]]:
+    """Host and port of each server in a comma-separated list; without a port it is Kafka's 9092.
+
+    Raises:
+        BrokerError: a port is no number.
+
+    Examples:
+        >>> addresses("a:1, b,[::1]:9093")
+        [('a', 1), ('b', 9092), ('::1', 9093)]
+    """
+    found = []
+    for server in map(str.strip, servers.split(",")):
+        host, colon, port = server.rpartition(":")
+        if not colon or "]" in port:
+            host, port = server, "9092"
+        if not host or not port.isdecimal() or int(port) > 65_535:
+            raise BrokerError(f"{server!r} is no Kafka address; write host:port, for example 127.0.0.1:9092")
+        found.append((host.strip("[]"), int(port)))
+    return found
+
+
+def _options(settings: KafkaSettings) -> Options:
+    """What every kafka-python client is told: addresses, security, and time limits that a person can wait for."""
+    _require_reachable(settings.bootstrap_servers)
+    chosen: Options = {
+        "bootstrap_servers": [server.strip() for server in settings.bootstrap_servers.split(",")],
+        "security_protocol": settings.security_protocol,
+        "client_id": "valuedrift",
+        "bootstrap_timeout_ms": ANSWER_WITHIN_MS,
+    }
+    if settings.sasl_password is not None:
+        chosen["sasl_mechanism"] = settings.sasl_mechanism
+        chosen["sasl_plain_username"] = settings.sasl_username
+        chosen["sasl_plain_password"] = settings.sasl_password.get_secret_value()
+    for name in ("ssl_cafile", "ssl_certfile", "ssl_keyfile"):
+        file: Path | None = getattr(settings, name)
+        if file is not None and not file.is_file():
+            raise BrokerError(
+                f"{name} names {file}, which is no file; correct it in valuedrift.toml or the environment"
+            )
+        chosen[name] = str(file) if file else None
+    return chosen
+
+
+def _require_reachable(servers: str) -> None:
+    """One server must accept a connection: kafka-python would retry a wrong address in silence."""
+    listed = addresses(servers)
+    reasons = []
+    for host, port in listed:
+        try:
+            socket.create_connection((host, port), timeout=CONNECT_WITHIN / len(listed)).close()
+        except OSError as error:
+            reasons.append(f"{host}:{port}: {error.strerror or error}")
+        else:
+            return
+    raise BrokerError(
+        f"no Kafka answers at {servers} ({'; '.join(reasons)}). Start one with `valuedrift broker`, or name yours with "
+        "--bootstrap-servers"
+    )
+
+
+@contextmanager
+def _translated(settings: KafkaSettings) -> Iterator[None]:
+    try:
+        yield
+    except (KafkaTimeoutError, KafkaConnectionError) as error:
+        raise BrokerError(
+            f"Kafka at {settings.bootstrap_servers} does not answer ({error}); check the address, that it is Kafka which listens "
+            f"there, and security_protocol ({settings.security_protocol})"
+        ) from error
+    except KafkaError as error:
+        raise BrokerError(f"Kafka at {settings.bootstrap_servers} refused: {error}") from error

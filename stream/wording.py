@@ -1,0 +1,61 @@
+"""Alerts as sentences, the same in the terminal, the report and the plot."""
+
+from datetime import UTC, datetime, timedelta
+
+from stream.core.records import AlertEvent, Contributor, Micros, Rule, Status
+
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+def sentence(alert: AlertEvent) -> str:
+    """One sentence that says what happened, since when, and towards what.
+
+    It names shares before (the reference) and since the onset, and how many responses the decision took.
+    """
+    if alert.status is Status.RESOLVED:
+        return (
+            f"Since {instant(alert.ts)} {_subject(alert.rule)} is back at the reference; "
+            f"the alert of {instant(alert.starts_at)} is resolved."
+        )
+    moved = ", ".join(_moved(part) for part in movers(alert))
+    took = alert.seq - alert.onset.seq + 1
+    return (
+        f"{_subject(alert.rule).capitalize()} changed about {instant(alert.onset.ts)} "
+        f"(between {instant(alert.onset.low)} and {instant(alert.onset.high)}){': ' if moved else ''}{moved}; "
+        f"decided at response {alert.seq:,}, {took:,} after the onset."
+    )
+
+
+def movers(alert: AlertEvent, *, most: int = 2) -> tuple[Contributor, ...]:
+    """The behaviours that the alert is about, at most `most`: what grew before what shrank, and the larger part of the statistic first."""
+    ranked = sorted(alert.contributors, key=lambda part: (part.share <= part.reference_share, -part.contribution))
+    return tuple(ranked[:most])
+
+
+def instant(at: Micros) -> str:
+    """An instant to the second, as people write it: `2026-11-24 08:15:00 UTC`."""
+    return f"{_datetime(at):%Y-%m-%d %H:%M:%S} UTC"
+
+
+def percent(share: float) -> str:
+    """A share as a percentage with as many digits as it deserves.
+
+    Examples:
+        >>> percent(0.0042), percent(0.315), percent(0.0), percent(1.0)
+        ('0.4 %', '32 %', '0 %', '100 %')
+    """
+    if 0 < share < 0.0005:
+        return "< 0.1 %"
+    return f"{100 * share:.1f} %" if 0 < share < 0.0995 else f"{100 * share:.0f} %"
+
+
+def _subject(rule: Rule) -> str:
+    return {Rule.DRIFT: "behaviour", Rule.TRAFFIC_MIX: "the mix of requests", Rule.ENTROPY_RATE: "the entropy"}[rule]
+
+
+def _moved(part: Contributor) -> str:
+    return f"{part.category} {percent(part.reference_share)} → {percent(part.share)}"
+
+
+def _datetime(at: Micros) -> datetime:
+    return EPOCH + timedelta(microseconds=at)

@@ -1,0 +1,55 @@
+"""The first stage: responses in, scored records and dead letters out. The model runs in a thread of its own."""
+
+import asyncio
+from collections import Counter
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+
+from stream.core.records import Scored, SourceRecord
+from stream.pipeline import Batch, Classify
+from stream.worker.driver import WorkerApp
+from stream.worker.sending import Outgoing, send_all
+from stream.worker.stage import Intake, Stage, Surroundings
+
+
+@dataclass(frozen=True, slots=True)
+class Classified:
+    """What a micro-batch gave: what was usable, what was not, and the records that say so."""
+
+    batch: Batch
+    scored: tuple[Scored, ...]
+    outgoing: tuple[Outgoing, ...]
+
+
+class ClassifyStage(Stage[Classified]):
+    """Reads one micro-batch while the model judges the one before; keeps no state."""
+
+    name = "classify"
+
+    def __init__(self, app: WorkerApp, intake: Intake, around: Surroundings, *, pipeline: Classify) -> None:
+        super().__init__(app, intake, around)
+        self._pipeline = pipeline
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="classifier")
+
+    async def work(self, records: Sequence[SourceRecord]) -> Classified:
+        """Decodes, classifies and encodes."""
+        batch = self._pipeline.read(records)
+        judged = await asyncio.get_running_loop().run_in_executor(self._thread, self._pipeline.judge, batch)
+        scored = self._pipeline.write(batch, judged)
+        topic = self.around.topics.scored
+        encoded = tuple(Outgoing(topic, each.key, each.value) for each in self._pipeline.encode(scored))
+        return Classified(batch, scored, encoded + self.around.letters.outgoing(batch.dead))
+
+    async def deliver(self, result: Classified) -> None:
+        """Sends the scored records and the dead letters, and counts them."""
+        await send_all(self.app, result.outgoing)
+        names = self._pipeline.taxonomy.names
+        counts = Counter(int(category) for scored in result.scored for category in scored.category)
+        for category, n in counts.items():
+            self.around.metrics.responses_scored.labels(category=names[category]).inc(n)
+        self.around.letters.count(self.name, result.batch.dead)
+
+    def close(self) -> None:
+        """Lets the classifier's thread go without waiting for a judgement that is under way."""
+        self._thread.shutdown(wait=False, cancel_futures=True)

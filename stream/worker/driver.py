@@ -1,0 +1,119 @@
+"""Faust's Kafka driver with the corrections that at-least-once needs; each class says which fault it removes."""
+
+from collections.abc import Mapping
+from typing import Any, cast
+
+import aiokafka
+from faust.app.base import App, BootStrategy
+from faust.exceptions import ConsumerNotStarted
+from faust.tables.manager import TableManager
+from faust.tables.recovery import Recovery
+from faust.transport.drivers import aiokafka as driver
+from faust.types import TP
+
+FETCH_WAIT_MS = 50
+
+
+class _PositionedThread(driver.AIOKafkaConsumerThread):
+    """Reads a partition without a commit from its beginning.
+
+    aiokafka leaves such a partition where it stands, and Faust may have thrown away what was read so far (a rebalance clears
+    its queues): those records would be lost.
+    """
+
+    def _create_worker_consumer(self, transport: driver.Transport) -> aiokafka.AIOKafkaConsumer:
+        """Bounds how long one empty partition delays the others: aiokafka asks a node once at a time, Faust for 1.5 s."""
+        consumer = super()._create_worker_consumer(transport)
+        consumer._fetch_max_wait_ms = FETCH_WAIT_MS
+        return consumer
+
+    async def seek_to_committed(self) -> Mapping[TP, int]:
+        committed: Mapping[TP, int] = await super().seek_to_committed()
+        changelogs = self.app.tables.changelog_topics
+        fresh = [tp for tp, offset in committed.items() if not offset and tp.topic not in changelogs]
+        if fresh:
+            await self.seek_to_beginning(*fresh)
+        return committed
+
+
+class _Consumer(driver.Consumer):
+    def _new_consumer_thread(self) -> driver.AIOKafkaConsumerThread:
+        return _PositionedThread(self, loop=self.loop, beacon=self.beacon)
+
+
+class _Producer(driver.Producer):
+    """Sends idempotently: a retry after a lost reply must not write a record twice."""
+
+    def _settings_extra(self) -> Mapping[str, Any]:
+        return {"acks": "all", "enable_idempotence": True}
+
+
+class _Transport(driver.Transport):
+    Consumer = _Consumer
+    Producer = _Producer
+
+
+class _Recovery(Recovery):
+    """Holds reading still while positions are set.
+
+    Faust resumes the source partitions first and seeks afterwards, with its reader running (faust-streaming/faust#596): what
+    is read between the two is queued, thrown away when the flow resumes, and then taken for processed.
+    """
+
+    async def on_recovery_completed(self, generation_id: int = 0) -> None:
+        self._hold()
+        await super().on_recovery_completed(generation_id)
+
+    async def _resume_streams(self, generation_id: int = 0) -> None:
+        self._hold()
+        await super()._resume_streams(generation_id)
+
+    def _hold(self) -> None:
+        self.app.consumer.stop_flow()
+        self.app.flow_control.suspend()
+
+
+class _TableManager(TableManager):
+    @property
+    def recovery(self) -> Recovery:
+        if self._recovery is None:
+            self._recovery = _Recovery(self.app, self, beacon=self.beacon, loop=self.loop)
+        return self._recovery
+
+
+class _BootStrategy(BootStrategy):
+    enable_web = False
+
+
+class WorkerApp(App):
+    """A Faust app without web server, folders or topics of its own, on the corrected driver."""
+
+    BootStrategy = _BootStrategy
+
+    def __init__(self, name: str, **options: Any) -> None:
+        super().__init__(name, TableManager=_TableManager, **options)
+
+    def lag(self, topic: str) -> int:
+        """How many records of this worker's partitions of the topic are not yet committed; 0 while there are none."""
+        if self._consumer is None:
+            return 0
+        consumer = cast("_Consumer", self.consumer)
+        try:
+            mine = [tp for tp in consumer.assignment() if tp.topic == topic]
+        except ConsumerNotStarted:
+            return 0
+        # Faust's monitor knows the commits of this process only, the consumer also where it began.
+        return sum(max(0, (consumer.highwater(tp) or 0) - (consumer._committed_offset[tp] or 0)) for tp in mine)
+
+    def abandon(self) -> None:
+        """Lets the next `stop` go without what is in flight: it is not committed, so the next worker reads it again."""
+        self.conf.stream_wait_empty = False
+
+    def _new_transport(self) -> driver.Transport:
+        return _Transport(self.conf.broker_consumer, self)
+
+    def _new_producer_transport(self) -> driver.Transport:
+        return _Transport(self.conf.broker_producer, self)
+
+    def _create_directories(self) -> None:
+        """Faust would make a folder in the working directory for stores that this app does not use."""

@@ -1,0 +1,134 @@
+"""Puts a worker together and runs it: the checks, the stages of its role, and what it answers about itself."""
+
+import asyncio
+import os
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import uvloop
+
+from models.classifier import Classifier
+from stream.config import Settings
+from stream.core.taxonomy import Taxonomy
+from stream.formats.missing_time import RecordTime
+from stream.health import HealthServer, MonitorRow, Vitals
+from stream.metrics import Metrics
+from stream.pipeline import Classify, Detect
+from stream.worker import glance
+from stream.worker.app import new_app
+from stream.worker.classify import ClassifyStage
+from stream.worker.detect import DetectStage
+from stream.worker.failure import Failure
+from stream.worker.letters import DeadLetters
+from stream.worker.lifetime import StopTimeoutError, serve
+from stream.worker.plan import Plan, make_plan
+from stream.worker.stage import Intake, Stage, Surroundings
+from stream.worker.table import new_table
+from stream.worker.warm import compile_detector
+
+DETECT_RECORDS = 512
+DETECT_SECONDS = 0.05
+"""A micro-batch of scored records: they are small, and an alert should not wait for company."""
+
+Say = Callable[[str], None]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Job:
+    """What a worker is to do, with what: it classifies if it has a classifier, and detects if it is told so."""
+
+    settings: Settings
+    taxonomy: Taxonomy
+    classifier: Classifier | None
+    detects: bool
+
+
+def run_worker(job: Job, *, say: Say) -> None:
+    """Processes responses until SIGINT or SIGTERM, then drains, commits and returns; tells people what it does by `say`.
+
+    Raises:
+        BrokerError, TopicError, SettingsError: it cannot start; the message says what to do.
+        StateError, WorkerError, ModelError: it cannot go on; whatever was not committed is read again after a restart.
+    """
+    plan = make_plan(job.settings, classifies=job.classifier is not None, detects=job.detects)
+    if job.detects:
+        compile_detector(job.taxonomy)
+    asyncio.set_event_loop_policy(uvloop.EventLoopPolicy())  # Faust's own threads make loops, too
+    try:
+        asyncio.run(_run(job, plan, say))
+    except StopTimeoutError as error:
+        say(f"valuedrift: {error}")
+        os._exit(1)  # a thread hangs, and would keep the process alive for ever
+
+
+async def _run(job: Job, plan: Plan, say: Say) -> None:
+    settings, metrics, failure = job.settings, Metrics(), Failure()
+    topics = settings.kafka.topics
+    letters = DeadLetters(topics.deadletter, limit=plan.letter_bytes, metrics=metrics)
+    around = Surroundings(topics=topics, letters=letters, metrics=metrics, failure=failure)
+    classify = None if job.classifier is None else _classify_stage(job, job.classifier, around)
+    detect = _detect_stage(job, plan, around) if job.detects else None
+    stages: list[Stage[Any]] = [stage for stage in (classify, detect) if stage is not None]
+    server = HealthServer(_vitals(job, stages, detect, around))
+    try:
+        url = await server.start(settings.worker.health_host, settings.worker.health_port)
+        for line in _introduction(job, plan, url):
+            say(line)
+        await serve(stages, failure, say=say)
+    finally:
+        for stage in stages:
+            stage.close()
+        await server.stop()
+
+
+def _classify_stage(job: Job, classifier: Classifier, around: Surroundings) -> ClassifyStage:
+    settings = job.settings
+    pipeline = Classify(
+        classifier=classifier,
+        taxonomy=job.taxonomy,
+        missing_time=RecordTime(),
+        monitor_by=settings.monitor.monitor_by,
+        attributes=settings.monitor.attributes,
+        keep_values=settings.worker.dead_letter_values,
+    )
+    size, seconds = settings.classifier.batch_size, settings.classifier.max_wait_ms / 1000
+    intake = Intake(topic=settings.kafka.topics.input, size=size, seconds=seconds)
+    return ClassifyStage(new_app(settings, ClassifyStage.name), intake, around, pipeline=pipeline)
+
+
+def _detect_stage(job: Job, plan: Plan, around: Surroundings) -> DetectStage:
+    settings = job.settings
+    app = new_app(settings, DetectStage.name)
+    table = new_table(app, partitions=plan.scored_partitions)
+    intake = Intake(topic=settings.kafka.topics.scored, size=DETECT_RECORDS, seconds=DETECT_SECONDS)
+    return DetectStage(app, intake, around, pipeline=Detect(settings=settings.engine(job.taxonomy)), table=table)
+
+
+def _vitals(job: Job, stages: Sequence[Stage[Any]], detect: DetectStage | None, around: Surroundings) -> Vitals:
+    async def monitors() -> Sequence[MonitorRow]:
+        return [] if detect is None else await glance.rows(detect.states, job.settings.engine(job.taxonomy))
+
+    def failed() -> str | None:
+        return None if around.failure.error is None else str(around.failure.error)
+
+    def unready() -> str | None:
+        waiting = [stage.name for stage in stages if not stage.ready]
+        return f"waiting for partitions and state of: {', '.join(waiting)}" if waiting else None
+
+    return Vitals(failure=failed, unready=unready, metrics=around.metrics.text, monitors=monitors)
+
+
+def _introduction(job: Job, plan: Plan, url: str) -> list[str]:
+    """What a person wants to know when a worker starts."""
+    topics, lines = job.settings.kafka.topics, [f"kafka: {job.settings.kafka.bootstrap_servers}"]
+    if job.classifier is not None:
+        lines.append(f"classifier: {job.classifier.name} on {job.settings.classifier.device}")
+        lines.append(
+            f"classify: {topics.input} ({plan.input_partitions} partitions) -> {topics.scored}, {topics.deadletter}"
+        )
+    if job.detects:
+        lines.append(
+            f"detect: {topics.scored} ({plan.scored_partitions} partitions) -> {topics.drift}, {topics.alerts}"
+        )
+    return [*lines, f"health: {url}"]

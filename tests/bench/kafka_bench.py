@@ -1,0 +1,116 @@
+"""What the benchmarks on the real broker share: a broker, topics of their own, a worker process, and rates read from its metrics."""
+
+import os
+import re
+import subprocess
+import sys
+import time
+import urllib.request
+import uuid
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from stream.config import KafkaSettings, Topics
+from stream.kafka.broker import LocalBroker
+from stream.kafka.client import open_producer
+from stream.kafka.topics import create_missing
+
+PARTITIONS = 4
+
+
+@contextmanager
+def bench_kafka() -> Iterator[KafkaSettings]:
+    """A broker with fresh topics, gone at the end."""
+    with LocalBroker() as broker:
+        settings = KafkaSettings(bootstrap_servers=broker.bootstrap_servers, partitions=PARTITIONS)
+        create_missing(settings)
+        yield settings
+
+
+def fresh_topics(kafka: KafkaSettings) -> KafkaSettings:
+    """The same broker with other topics."""
+    prefix = uuid.uuid4().hex[:8]
+    names = {role: f"{prefix}.{role}" for role in Topics.model_fields}
+    settings = kafka.model_copy(update={"topics": Topics(**names)})
+    create_missing(settings)
+    return settings
+
+
+def fill(kafka: KafkaSettings, topic: str, records: Iterable[tuple[bytes, bytes]]) -> None:
+    """Sends keys and values, and waits until they are there."""
+    with open_producer(kafka, max_request_size=8_000_000) as producer:
+        for key, value in records:
+            producer.send(topic, key=key, value=value)
+        producer.flush()
+
+
+@dataclass(frozen=True, slots=True)
+class Process:
+    """A worker that runs, and where it answers."""
+
+    pid: int
+    url: str
+
+    def metric(self, name: str) -> float:
+        """Sum of a metric over its labels."""
+        with urllib.request.urlopen(f"{self.url}/metrics", timeout=30) as response:  # noqa: S310 - the worker's own URL
+            text = response.read().decode()
+        return sum(float(value) for value in re.findall(rf"^{name}(?:{{.*}})? (\S+)$", text, re.MULTILINE))
+
+    def memory(self) -> int:
+        """Bytes that belong to this process alone."""
+        smaps = Path(f"/proc/{self.pid}/smaps_rollup").read_text(encoding="ascii")
+        return sum(int(kilobytes) * 1024 for kilobytes in re.findall(r"^Private_\w+:\s+(\d+) kB", smaps, re.MULTILINE))
+
+    def await_metric(self, name: str, total: float, *, within: float = 120.0) -> tuple[float, float]:
+        """Seconds from its first movement, and how much it moved meanwhile, until it reaches `total`."""
+        deadline, began, first = time.monotonic() + within, 0.0, 0.0
+        while (value := self.metric(name)) < total:
+            if value and not began:
+                began, first = time.monotonic(), value
+            if time.monotonic() > deadline:
+                raise TimeoutError(f"{name} is {value}, not {total}")
+            time.sleep(0.1)
+        return time.monotonic() - began, total - first
+
+
+@contextmanager
+def worker(kafka: KafkaSettings, *arguments: str, variables: Mapping[str, str]) -> Iterator[Process]:
+    """`valuedrift worker` with these arguments, ready."""
+    topics = {f"VALUEDRIFT_KAFKA__TOPICS__{role.upper()}": name for role, name in kafka.topics}
+    environment = {
+        **os.environ,
+        **topics,
+        "VALUEDRIFT_KAFKA__BOOTSTRAP_SERVERS": kafka.bootstrap_servers,
+        "VALUEDRIFT_WORKER__APP_ID": kafka.topics.input,
+        **variables,
+    }
+    code = "from stream.cli import main; main()"
+    process = subprocess.Popen(
+        [sys.executable, "-c", code, "worker", *arguments],
+        env=environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        text=True,
+    )
+    try:
+        assert process.stdout is not None
+        lines: list[str] = []
+        for line in process.stdout:
+            lines.append(line)
+            if line.startswith("ready"):
+                break
+        (url,) = [line.split()[1] for line in lines if line.startswith("health: ")]
+        yield Process(process.pid, url)
+    finally:
+        process.terminate()
+        process.wait(20)
+
+
+def table(title: str, rows: Iterable[tuple[str, str]]) -> None:
+    """Prints what was measured."""
+    print(title)
+    for name, value in rows:
+        print(f"  {name:<58} {value:>14}")

@@ -1,0 +1,137 @@
+"""Killed, stopped, doubled or robbed of its offsets, `valuedrift notify` pages once for each incident and loses none."""
+
+import os
+import signal
+from collections.abc import Iterator
+from dataclasses import replace
+
+import pytest
+
+from stream.config import KafkaSettings
+from stream.core.records import AlertEvent
+from stream.kafka.client import open_admin
+from tests.integration.notifying import (
+    FIRING,
+    KEY,
+    PAGERDUTY,
+    RESOLVED,
+    SLACK,
+    configure,
+    once,
+    prepare,
+    send,
+    undelivered,
+)
+from tests.integration.processes import end, eventually, start
+from tests.integration.receivers import Request, Tools, serving, status
+from tests.unit.histories import alert
+
+
+@pytest.fixture
+def tools() -> Iterator[Tools]:
+    with serving() as running:
+        yield running
+
+
+@pytest.fixture
+def env(environment: dict[str, str], kafka: KafkaSettings, tools: Tools) -> dict[str, str]:
+    return prepare(kafka, environment, tools)
+
+
+def alerts(count: int) -> list[AlertEvent]:
+    return [replace(alert(f"bot-{number}"), alert_id=f"{number:016x}") for number in range(count)]
+
+
+def test_killed_between_delivery_and_commit_it_opens_no_second_incident(
+    kafka: KafkaSettings, env: dict[str, str], tools: Tools
+) -> None:
+    configure(PAGERDUTY, tools)
+    send(kafka, FIRING)
+    process = start("notify", environment=env)
+    tools.after = lambda _: os.kill(process.pid, signal.SIGKILL)
+    try:
+        assert process.wait(30) == -signal.SIGKILL
+        assert tools.opened == {KEY: 1}
+        tools.after = lambda _: None
+        send(kafka, RESOLVED)
+        assert once(env).returncode == 0
+        assert (tools.opened, tools.open_now) == ({KEY: 1}, set())
+    finally:
+        end(process)
+
+
+def test_killed_again_and_again_it_pages_once_for_each_incident_and_loses_none(
+    kafka: KafkaSettings, env: dict[str, str], tools: Tools
+) -> None:
+    configure(PAGERDUTY, tools)
+    send(kafka, *alerts(12))
+    for last in (3, 8):
+        process = start("notify", environment=env)
+
+        def kill_at(request: Request, *, last: int = last, pid: int = process.pid) -> None:
+            if len(tools.requests) >= last:
+                os.kill(pid, signal.SIGKILL)
+
+        tools.after = kill_at
+        try:
+            assert process.wait(60) == -signal.SIGKILL
+        finally:
+            end(process)
+    tools.after = lambda _: None
+    assert once(env).returncode == 0
+    assert tools.opened == {each.dedup_key: 1 for each in alerts(12)}
+    assert len(tools.requests) <= 12 + 2  # at most the one alert under way at each kill is told again
+    assert undelivered(kafka, env) == []
+
+
+def test_without_its_offsets_it_still_knows_what_it_told(
+    kafka: KafkaSettings, env: dict[str, str], tools: Tools
+) -> None:
+    configure(PAGERDUTY + "from_beginning = true\n" + SLACK + "from_beginning = true\n", tools)
+    send(kafka, FIRING, RESOLVED, alert("sales-bot", seq=700))
+    assert once(env).returncode == 0
+    told = len(tools.requests)
+    assert told == 6
+    with open_admin(kafka) as admin:
+        group = env["VALUEDRIFT_NOTIFY__GROUP"]
+        admin.delete_groups([f"{group}.oncall", f"{group}.channel"])
+    assert once(env).returncode == 0
+    assert len(tools.requests) == told
+
+
+def test_sigterm_ends_it_at_once_in_the_middle_of_retries_and_the_next_start_goes_on(
+    kafka: KafkaSettings, env: dict[str, str], tools: Tools
+) -> None:
+    configure(PAGERDUTY, tools)
+    send(kafka, FIRING)
+    tools.faults.extend([status(503, retry_after="600")])
+    process = start("notify", environment=env)
+    try:
+        assert eventually(lambda: len(tools.requests) == 1, within=30)
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(8) == 0
+    finally:
+        end(process)
+    assert once(env).returncode == 0
+    assert tools.opened == {KEY: 1}
+
+
+def test_two_of_them_share_the_work_and_the_one_that_is_left_does_it_all(
+    kafka: KafkaSettings, env: dict[str, str], tools: Tools
+) -> None:
+    configure(PAGERDUTY, tools)
+    first, second = start("notify", environment=env), start("notify", environment=env)
+    try:
+        send(kafka, *alerts(8))
+        assert eventually(lambda: len(tools.opened) == 8, within=60)
+        os.kill(first.pid, signal.SIGKILL)
+        more = [
+            replace(each, monitor=f"x{each.monitor}", dedup_key=f"x{each.dedup_key}", alert_id=f"x{each.alert_id}")
+            for each in alerts(8)
+        ]
+        send(kafka, *more)
+        assert eventually(lambda: len(tools.opened) == 16, within=60)
+        assert set(tools.opened.values()) == {1}
+    finally:
+        end(first)
+        end(second)

@@ -1,0 +1,135 @@
+"""A worker on the real broker: responses in, scored records, drift events, alerts and dead letters out."""
+
+import json
+from collections import Counter
+
+import pytest
+
+from stream.config import KafkaSettings
+from tests.integration.workers import (
+    await_records,
+    await_scored,
+    labels,
+    read,
+    read_json,
+    response,
+    running,
+    scored_responses,
+    send,
+    worker_variables,
+)
+
+GOOD = response(0, "helpful_aligned")
+BAD = {
+    "invalid_utf8": b'{"prompt": "p", "model": "m", "response": "\xff\xfe"}',
+    "invalid_json": b'{"prompt": "p", "model": ',
+    "not_an_object": b"[1, 2]",
+    "unknown_format": b'{"message": "hello"}',
+    "unknown_schema": response(1, "off_topic", schema="valuedrift.response/9"),
+    "missing_field": b'{"prompt": "p", "model": "m"}',
+    "wrong_type": response(2, "off_topic", prompt=7),
+    "invalid_time": response(3, "off_topic", ts="yesterday"),
+    "empty_response": response(4, "off_topic", response=""),
+    "too_large": response(5, "off_topic", prompt="x" * 1_100_000),
+    "empty_record": None,
+}
+"""A record of each kind that cannot be used, by the reason that its dead letter gives."""
+
+
+@pytest.fixture
+def variables(environment: dict[str, str], kafka: KafkaSettings) -> dict[str, str]:
+    return worker_variables(environment, kafka)
+
+
+def test_a_change_of_behaviour_becomes_an_alert(variables: dict[str, str], kafka: KafkaSettings) -> None:
+    before = labels({"helpful_aligned": 260, "refusal_appropriate": 30, "refusal_excessive": 5, "off_topic": 5}, seed=1)
+    after = ["refusal_excessive"] * 100
+    send(kafka, ((b"m", response(number, label)) for number, label in enumerate(before + after)))
+    with running(variables) as worker:
+        worker.ready()
+        await_records(kafka, kafka.topics.alerts, 1)
+        await_records(kafka, kafka.topics.drift, 40)
+        metrics, monitors = worker.get("/metrics"), json.loads(worker.get("/monitors"))
+        code, errors = worker.stop()
+    assert code == 0, errors
+    categories = Counter(scored_responses(kafka).values())
+    assert categories == {"helpful_aligned": 260, "refusal_appropriate": 30, "refusal_excessive": 105, "off_topic": 5}
+    (alert, *_) = read_json(kafka, kafka.topics.alerts)
+    assert (alert["status"], alert["monitor"], alert["rule"]) == ("firing", "m", "drift")
+    assert 300 <= alert["seq"] < 320
+    assert {record.key for record in read(kafka, kafka.topics.drift)} == {b"m"}
+    assert 'valuedrift_responses_scored_total{category="refusal_excessive"} 105.0' in metrics
+    (row,) = monitors
+    assert (row["name"], row["seq"], row["state"]) == ("m", 399, "firing")
+    assert row["shares"]["refusal_excessive"] == 1.0
+    assert row["entropy"] == 0.0
+
+
+def test_each_unusable_record_becomes_a_dead_letter_and_processing_goes_on(
+    variables: dict[str, str], kafka: KafkaSettings
+) -> None:
+    send(kafka, [(b"m", value) for bad in BAD.values() for value in (bad, GOOD)], partition=0)
+    with running(variables) as worker:
+        worker.ready()
+        await_records(kafka, kafka.topics.deadletter, len(BAD))
+        await_scored(kafka, len(BAD))
+        metrics = worker.get("/metrics")
+        code, errors = worker.stop()
+    assert code == 0, errors
+    letters = read_json(kafka, kafka.topics.deadletter)
+    found = {letter["reason"]: (letter["source"]["partition"], letter["offset"]) for letter in letters}
+    assert found == {reason: (0, 2 * place) for place, reason in enumerate(BAD)}
+    assert set(scored_responses(kafka)) == {(0, 2 * place + 1) for place in range(len(BAD))}
+    assert 'valuedrift_dead_letters_total{reason="invalid_json",stage="classify"} 1.0' in metrics
+
+
+def test_a_dead_letter_carries_what_is_needed_to_repair_the_record(
+    variables: dict[str, str], kafka: KafkaSettings
+) -> None:
+    from base64 import b64decode
+
+    send(kafka, [(b"the key", b"{broken")])
+    with running(variables) as worker:
+        worker.ready()
+        await_records(kafka, kafka.topics.deadletter, 1)
+        code, errors = worker.stop()
+    assert code == 0, errors
+    (letter,) = read_json(kafka, kafka.topics.deadletter)
+    assert letter["source"]["topic"] == kafka.topics.input
+    assert b64decode(letter["key"]) == b"the key"
+    assert b64decode(letter["value"]) == b"{broken"
+    assert "broken" not in errors
+
+
+def test_roles_split_the_work_between_two_processes(variables: dict[str, str], kafka: KafkaSettings) -> None:
+    send(kafka, ((b"m", response(number, "helpful_aligned")) for number in range(60)))
+    with running(variables, "classify") as first:
+        first.ready()
+        await_scored(kafka, 60)
+        assert read(kafka, kafka.topics.drift) == []
+        with running(variables, "detect") as second:
+            second.ready()
+            await_records(kafka, kafka.topics.drift, 6)
+            (row,) = json.loads(second.get("/monitors"))
+            assert row["seq"] == 59
+            assert second.stop()[0] == 0
+        assert json.loads(first.get("/monitors")) == []
+        assert first.stop()[0] == 0
+
+
+def test_two_workers_share_the_partitions(variables: dict[str, str], kafka: KafkaSettings) -> None:
+    with running(variables) as first:
+        first.ready()
+        with running(variables) as second:
+            second.ready()
+            keys = [f"m{number}" for number in range(40)]
+            send(kafka, ((key.encode(), response(number, "off_topic", model=key)) for number, key in enumerate(keys)))
+            await_scored(kafka, 40)
+            await_records(kafka, kafka.topics.scored, 1)
+            names = [{row["name"] for row in json.loads(each.get("/monitors"))} for each in (first, second)]
+            assert second.stop()[0] == 0
+        assert first.stop()[0] == 0
+    assert names[0]
+    assert names[1]
+    assert names[0].isdisjoint(names[1])
+    assert names[0] | names[1] <= set(keys)

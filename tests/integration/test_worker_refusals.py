@@ -1,0 +1,99 @@
+"""A worker that cannot do its work says why, and ends with exit code 1."""
+
+import socket
+
+import pytest
+
+from stream.config import KafkaSettings
+from stream.kafka.client import open_admin
+from tests.integration.workers import await_records, await_scored, response, running, send, worker_variables
+
+
+@pytest.fixture
+def variables(environment: dict[str, str], kafka: KafkaSettings) -> dict[str, str]:
+    return worker_variables(environment, kafka)
+
+
+def refusal(variables: dict[str, str], role: str = "all") -> str:
+    """What a worker says that does not start."""
+    with running(variables, role) as worker:
+        code, errors = worker.end()
+    assert code == 1, errors
+    assert "Traceback" not in errors
+    return errors
+
+
+def test_a_missing_topic_stops_it_and_names_the_command(environment: dict[str, str], kafka: KafkaSettings) -> None:
+    said = refusal(environment)
+    assert f"has no topic {kafka.topics.scored}" in said
+    assert "valuedrift topics create" in said
+
+
+def test_a_wrong_address_is_reported_within_ten_seconds(variables: dict[str, str]) -> None:
+    with socket.socket() as unused:
+        unused.bind(("127.0.0.1", 0))
+        address = f"127.0.0.1:{unused.getsockname()[1]}"
+        with running({**variables, "VALUEDRIFT_KAFKA__BOOTSTRAP_SERVERS": address}) as worker:
+            code, errors = worker.end(within=12)
+    assert code == 1
+    assert f"no Kafka answers at {address}" in errors
+
+
+def test_a_health_port_in_use_stops_it(variables: dict[str, str]) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        said = refusal({**variables, "VALUEDRIFT_WORKER__HEALTH_PORT": str(port)})
+    assert f"127.0.0.1:{port}" in said
+    assert "health_port" in said
+
+
+def test_a_changelog_with_another_number_of_partitions_stops_it(
+    variables: dict[str, str], kafka: KafkaSettings
+) -> None:
+    changelog = f"{variables['VALUEDRIFT_WORKER__APP_ID']}-detect-monitors-changelog"
+    with open_admin(kafka) as admin:
+        admin.create_topics({changelog: {"num_partitions": 2, "replication_factor": 1}}, wait_for_metadata=True)
+    said = refusal(variables)
+    assert f"{changelog} keeps the monitors' states in 2 partitions, but {kafka.topics.scored} has 4" in said
+
+
+def test_a_batch_that_fails_ends_it_and_is_not_committed(variables: dict[str, str], kafka: KafkaSettings) -> None:
+    send(kafka, [(b"m", response(number, "helpful_aligned")) for number in range(10)], partition=0)
+    with running(variables) as worker:
+        worker.ready()
+        await_scored(kafka, 10)
+        send(kafka, [(b"m", response(11, "crash", prompt="a secret"))], partition=0)
+        send(kafka, [(b"m", response(number, "helpful_aligned")) for number in range(20, 60)], partition=1)
+        code, errors = worker.end()
+    assert code == 1
+    assert "the classify stage failed (RuntimeError)" in errors
+    assert "secret" not in errors
+    with open_admin(kafka) as admin:
+        group = f"{variables['VALUEDRIFT_WORKER__APP_ID']}-classify"
+        committed = {tp.partition: at.offset for tp, at in admin.list_group_offsets(group)[group].items()}
+    scored = _scored_offsets(kafka)
+    assert committed[0] == 10
+    assert all(
+        set(range(offset)) <= scored.get(partition, set()) for partition, offset in committed.items() if offset > 0
+    )
+
+
+def test_state_written_under_other_settings_stops_it(variables: dict[str, str], kafka: KafkaSettings) -> None:
+    send(kafka, [(b"m", response(number, "helpful_aligned")) for number in range(20)])
+    with running(variables) as worker:
+        worker.ready()
+        await_records(kafka, kafka.topics.drift, 2)
+        assert worker.stop()[0] == 0
+    with running({**variables, "VALUEDRIFT_MONITOR__WINDOW": "200"}) as worker:
+        code, errors = worker.end()
+    assert code == 1
+    assert "other settings" in errors
+
+
+def _scored_offsets(kafka: KafkaSettings) -> dict[int, set[int]]:
+    from tests.integration.workers import scored_responses
+
+    found: dict[int, set[int]] = {}
+    for partition, offset in scored_responses(kafka):
+        found.setdefault(partition, set()).add(offset)
+    return found

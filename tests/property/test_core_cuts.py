@@ -1,0 +1,74 @@
+"""The log is the truth: nothing depends on where it was cut, read again, or put down and taken up."""
+
+import numpy as np
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from stream.core.monitor import Monitor, Observed
+from stream.core.settings import EngineSettings
+from tests.simulation.logs import BROKEN, BUSY, Categories, collected, draw, records, scored
+
+ENGINE = EngineSettings(window=60, stride=20, learn_from=150, false_alarm_interval=500, epsilon=0.02)
+LENGTH = 1_200
+
+
+def log(seed: int) -> Categories:
+    """A log with everything in it: learning, alarms of each rule, returns."""
+    return np.concatenate([draw(BUSY, 500, seed), draw(BROKEN, 300, seed + 1), draw(BUSY, 400, seed + 2)])
+
+
+seeds = st.integers(0, 2**16)
+places = st.lists(st.integers(0, LENGTH), max_size=30)
+
+
+@settings(deadline=None, max_examples=40, suppress_health_check=[HealthCheck.too_slow])
+@given(seed=seeds, cuts=places)
+def test_cuts_change_no_event_and_no_state(seed: int, cuts: list[int]) -> None:
+    whole, cut = Monitor("m", ENGINE), Monitor("m", ENGINE)
+    expected = collected([whole.observe(scored(log(seed)))])
+    assert collected([cut.observe(record) for record in records(log(seed), cuts)]) == expected
+    assert cut.snapshot() == whole.snapshot()
+
+
+@settings(deadline=None, max_examples=40, suppress_health_check=[HealthCheck.too_slow])
+@given(seed=seeds, cuts=places)
+def test_putting_a_monitor_down_and_taking_it_up_changes_nothing(seed: int, cuts: list[int]) -> None:
+    whole, moved = Monitor("m", ENGINE), Monitor("m", ENGINE)
+    expected = collected([whole.observe(scored(log(seed)))])
+    observed: list[Observed] = []
+    for record in records(log(seed), cuts):
+        observed.append(moved.observe(record))
+        moved = Monitor.restore("m", ENGINE, moved.snapshot())
+    assert collected(observed) == expected
+    assert moved.snapshot() == whole.snapshot()
+
+
+@settings(deadline=None, max_examples=30, suppress_health_check=[HealthCheck.too_slow])
+@given(seed=seeds, cuts=places, again=st.lists(st.tuples(st.integers(0, LENGTH), st.integers(0, LENGTH)), max_size=5))
+def test_reading_a_part_of_the_log_again_changes_nothing(
+    seed: int, cuts: list[int], again: list[tuple[int, int]]
+) -> None:
+    categories = log(seed)
+    expected = collected([Monitor("m", ENGINE).observe(scored(categories))])
+    monitor, observed = Monitor("m", ENGINE), list[Observed]()
+    for record in records(categories, cuts):
+        observed.append(monitor.observe(record))
+        for start, end in again:
+            read = min(end, monitor.seen)
+            observed.append(monitor.observe(scored(categories[start:read], start=start)))
+    assert collected(observed) == expected
+
+
+@settings(deadline=None, max_examples=30)
+@given(
+    counts=st.lists(st.integers(0, 4), min_size=1, max_size=400),
+    window=st.sampled_from([20, 40, 100]),
+    categories=st.integers(1, 5),
+)
+def test_counts_of_any_log_are_those_of_its_window(counts: list[int], window: int, categories: int) -> None:
+    log_of = np.array([count % categories for count in counts], np.uint8)
+    engine = EngineSettings(window=window, stride=20, learn_from=100)
+    for event in Monitor("m", engine).observe(scored(log_of)).drift:
+        part = log_of[event.window.first_seq : event.window.last_seq + 1]
+        assert event.counts == tuple(np.bincount(part, minlength=5))
+        assert event.entropy.low <= event.entropy.corrected <= event.entropy.high

@@ -1,0 +1,52 @@
+"""Addresses and what is said about a Kafka that cannot be used."""
+
+import logging
+import socket
+from pathlib import Path
+
+import pytest
+
+from stream.config import KafkaSettings
+from stream.errors import BrokerError
+from stream.kafka.client import addresses, open_admin
+
+
+@pytest.fixture
+def port() -> int:
+    """A loopback port on which nothing listens."""
+    with socket.socket() as holder:
+        holder.bind(("127.0.0.1", 0))
+        free: int = holder.getsockname()[1]
+        return free
+
+
+@pytest.mark.parametrize("servers", ["host:port", "host:99999", ":9092", "a:1,", "http://host:9092/x"])
+def test_what_is_no_address_is_refused_with_an_example(servers: str) -> None:
+    with pytest.raises(BrokerError, match="write host:port, for example"):
+        addresses(servers)
+
+
+def test_an_address_where_nothing_listens_is_named_with_what_to_do(port: int) -> None:
+    settings = KafkaSettings(bootstrap_servers=f"127.0.0.1:{port}")
+    with (
+        pytest.raises(BrokerError, match=rf"127\.0\.0\.1:{port}.*valuedrift broker.*--bootstrap-servers"),
+        open_admin(settings),
+    ):
+        pass
+
+
+def test_a_certificate_file_that_does_not_exist_is_named(port: int) -> None:
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        listener.listen()
+        settings = KafkaSettings(
+            bootstrap_servers=f"127.0.0.1:{listener.getsockname()[1]}",
+            security_protocol="SSL",
+            ssl_cafile=Path("/none/ca.pem"),
+        )
+        with pytest.raises(BrokerError, match=r"ssl_cafile names /none/ca\.pem"), open_admin(settings):
+            pass
+
+
+def test_the_library_never_logs_records() -> None:
+    assert not logging.getLogger("kafka.producer").isEnabledFor(logging.DEBUG)

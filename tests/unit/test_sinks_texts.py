@@ -1,0 +1,94 @@
+"""The one line that people read."""
+
+from dataclasses import replace
+
+import pytest
+
+from stream.core.records import Contributor, Onset, Reason, Rule, Status
+from stream.sinks.texts import details, headline, printable, runbook
+from stream.times import parse
+from tests.unit.histories import alert
+
+FIRING = replace(
+    alert("support-bot", seq=1630, onset=1600),
+    onset=Onset(
+        ts=parse("2026-03-01T14:05:10Z"),
+        seq=1600,
+        low=parse("2026-03-01T14:03:00Z"),
+        high=parse("2026-03-01T14:09:59Z"),
+    ),
+    contributors=(Contributor(category="refusal_excessive", reference_share=0.02, share=0.28, contribution=1.0),),
+)
+
+
+def test_it_says_who_what_from_where_to_where_since_when_how_soon_and_how_often_it_is_wrong() -> None:
+    assert headline(FIRING) == (
+        "support-bot: refusals of benign requests grew from 2.0 % to 28 % since about 2026-03-01 14:05 UTC (14:03–14:09), "  # noqa: RUF001
+        "found 31 responses later; one false alarm expected per 10,000 responses"
+    )
+
+
+def test_a_short_interval_is_told_to_the_second_and_a_long_one_names_the_day() -> None:
+    onset = FIRING.onset
+    short = replace(FIRING, onset=replace(onset, low=parse("2026-03-01T14:05:01Z"), high=parse("2026-03-01T14:05:30Z")))
+    assert "2026-03-01 14:05:10 UTC (14:05:01–14:05:30)" in headline(short)  # noqa: RUF001
+    long = replace(FIRING, onset=replace(onset, low=parse("2026-02-27T09:00:00Z")))
+    assert "2026-03-01 14:05 UTC (2026-02-27 09:00–14:09)" in headline(long)  # noqa: RUF001
+
+
+def test_two_behaviours_are_named_what_grew_first() -> None:
+    fell = Contributor(category="helpful_aligned", reference_share=0.9, share=0.6, contribution=0.9)
+    both = replace(FIRING, contributors=(fell, *FIRING.contributors))
+    assert "grew from 2.0 % to 28 % and helpful answers fell from 90 % to 60 % since" in headline(both)
+
+
+@pytest.mark.parametrize(
+    ("rule", "said"),
+    [
+        (Rule.TRAFFIC_MIX, "support-bot: the mix of requests changed: refusals of benign requests grew"),
+        (
+            Rule.ENTROPY_RATE,
+            "support-bot: the entropy of the behaviours changes faster than ε, from 1.14 to 1.24 nats since",
+        ),
+    ],
+)
+def test_each_rule_says_what_it_judged(rule: Rule, said: str) -> None:
+    assert headline(replace(FIRING, rule=rule)).startswith(said)
+
+
+def test_an_alert_without_contributors_or_interval_is_still_a_sentence() -> None:
+    bare = replace(FIRING, contributors=(), false_alarm_interval=None)
+    assert headline(bare).startswith("support-bot: behaviour changed since about 2026-03-01 14:05")
+    assert headline(bare).endswith("found 31 responses later")
+
+
+def test_a_behaviour_of_another_taxonomy_is_named_as_it_is() -> None:
+    lies = replace(FIRING.contributors[0], category="deceptive_answer")
+    assert "deceptive answer grew from 2.0 % to 28 %" in headline(replace(FIRING, contributors=(lies,)))
+
+
+@pytest.mark.parametrize("reason", [Reason.RETURNED_TO_REFERENCE, Reason.RATE_WITHIN_EPSILON])
+def test_a_resolution_says_that_it_is_over(reason: Reason) -> None:
+    over = replace(FIRING, status=Status.RESOLVED, reason=reason)
+    assert headline(over).startswith("support-bot: behaviour ")
+    assert headline(over).endswith("the change of about 2026-03-01 14:05 is over")
+
+
+def test_details_cap_what_comes_from_log_lines() -> None:
+    part = FIRING.contributors[0]
+    many = tuple(replace(part, category=f"c{number}" * 500) for number in range(1000))
+    hostile = replace(FIRING, monitor="m" * 9000, contributors=many, examples=("e" * 9000,) * 1000)
+    shown = details(hostile)
+    assert len(str(shown)) < 10_000
+    assert all(isinstance(value, str | int | float) for value in shown.values())
+
+
+def test_printable_keeps_names_of_every_language_and_drops_what_can_deceive() -> None:
+    assert printable("日本語 modèle 4.5") == "日本語 modèle 4.5"
+    assert printable("a\u202eb\x00c\n") == "a�b�c�"
+    assert len(printable("x" * 1000)) == 200
+
+
+def test_a_runbook_is_linked_where_its_folder_is_known() -> None:
+    assert runbook(FIRING, "https://docs.example/runbooks/") == "https://docs.example/runbooks/drift.md"
+    assert runbook(FIRING, None) is None
