@@ -4,8 +4,10 @@ BIN := .venv/bin
 EXPORT_BIN := .venv-export/bin
 PIP_INSTALL := -m pip install --quiet --disable-pip-version-check
 
+PROGRAMS := prometheus-alertmanager
+
 .DEFAULT_GOAL := help
-.PHONY: help install demo test test-export lint lint-export format bench wheel clean
+.PHONY: help install demo test test-programs test-export lint lint-export format bench wheel clean
 
 help: ## show what can be made
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 22
@@ -17,6 +19,11 @@ demo: .venv/.installed ## the whole story on this machine: Kafka, worker, real r
 
 test: .venv/.dev ## unit, property, contract, simulation and real-broker tests
 	$(BIN)/python -m pytest
+
+test-programs: .venv/.dev ## tests against programs of Debian (installed with apt-get where missing)
+	@for program in $(PROGRAMS); do dpkg-query --show $$program >/dev/null 2>&1 || missing="$$missing $$program"; done; \
+	if [ -n "$$missing" ]; then echo "installing$$missing"; apt-get update -qq && apt-get install -y -qq --no-install-recommends $$missing >/dev/null; fi
+	$(BIN)/python -m pytest -m programs
 
 test-export: .venv-export/.installed lint-export ## training, ONNX export and parity; installs PyTorch (5 GB) into .venv-export
 	$(EXPORT_BIN)/python -m pytest --override-ini addopts= -q --strict-markers --import-mode=importlib tests/export

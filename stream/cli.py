@@ -14,6 +14,8 @@ COMMANDS = {
     "broker": "Run a real Apache Kafka on this machine, without Docker.",
     "topics": "Create the topics, or show what differs from the settings.",
     "worker": "The stream processor: classify responses, detect drift.",
+    "check": "Say what is in a log file or topic, and whether it can be used.",
+    "formats": "List the log formats that are read, each with an example.",
     "produce": "Send log files to Kafka.",
     "replay": "Run history through the same pipeline, paging nobody.",
     "sample": "Ask a model the same prompts again and again.",

@@ -1,6 +1,5 @@
 """The first and the last words of the demo."""
 
-
 from rich.table import Table
 from rich.text import Text
 

@@ -8,8 +8,10 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import BinaryIO, cast
 
+from stream import tables
 from stream.core.records import Source, SourceRecord
 from stream.errors import InputError
+from stream.formats.mapped import FieldMap
 
 STANDARD_INPUT = Path("-")
 NO_TIME = -1
@@ -22,12 +24,13 @@ class LogFiles:
     """The lines of the files, in order, each a record of the file's name and its line number counted from 0.
 
     A line is its bytes without the line end, unchanged; blank lines are counted and left out. Gzip is recognised by content.
+    A row of a table (CSV, TSV, Parquet, by the file's name) is a JSON object. `field_map` makes a response event of each line or row.
 
     Raises:
         InputError: a file cannot be opened (at construction, so that nothing is half done), or is damaged (while it is read).
     """
 
-    def __init__(self, paths: Sequence[Path]) -> None:
+    def __init__(self, paths: Sequence[Path], *, field_map: FieldMap | None = None) -> None:
         if paths.count(STANDARD_INPUT) > 1:
             raise InputError("standard input (-) can be read only once")
         for path in paths:
@@ -35,6 +38,7 @@ class LogFiles:
                 _open(path).close()
         self._paths = paths
         self._names = _names(paths)
+        self._field_map = field_map
         self._done = 0
         self._current: BinaryIO | None = None
 
@@ -54,9 +58,10 @@ class LogFiles:
             number = 0
             with self._reading(path) as lines:
                 try:
-                    for number, line in enumerate(lines):
+                    for number, line in enumerate(tables.rows(path, lines) if tables.is_table(path) else lines):
                         value = line.rstrip(b"\r\n")
                         if value.strip():
+                            value = self._field_map.apply(value) if self._field_map else value
                             yield SourceRecord(
                                 source=source, offset=number, key=None, value=value, headers=(), timestamp=NO_TIME
                             )

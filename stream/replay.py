@@ -14,6 +14,7 @@ from stream.config import Settings
 from stream.core.records import Micros, SourceRecord
 from stream.core.taxonomy import Taxonomy
 from stream.files import LogFiles
+from stream.formats.mapped import FieldMap
 from stream.formats.missing_time import Demanded, MissingTime, RecordTime
 from stream.kafka.read import read_topic
 from stream.pipeline import Classify, taxonomy_of
@@ -27,7 +28,7 @@ class Plan:
     """What to replay: `files` (labelled rows if `scored`), or else `topic`.
 
     `period` is of the responses' time in files, of Kafka's timestamp in a topic. `every` spaces responses without a time
-    (microseconds, files only), `form` forces their format.
+    (microseconds, files only), `form` forces their format, `field_map` says where a response's fields come from.
     """
 
     files: tuple[Path, ...] = ()
@@ -36,6 +37,7 @@ class Plan:
     period: Period
     every: Micros | None = None
     form: str | None = None
+    field_map: FieldMap | None = None
 
 
 Load = Callable[[], Classifier]
@@ -63,7 +65,7 @@ def replay(plan: Plan, settings: Settings, folder: Path, *, load: Load, meter: M
 
 
 def _replay_files(plan: Plan, settings: Settings, folder: Path, load: Load, meter: Meter) -> Summary:
-    files = LogFiles(plan.files)
+    files = LogFiles(plan.files, field_map=plan.field_map)
     classify = None if plan.scored else _classify(load(), settings, Demanded(), plan.form)
     taxonomy = classify.taxonomy if classify else _taxonomy(settings)
     with recording(folder, settings.engine(taxonomy)) as recorder:

@@ -27,8 +27,12 @@ def sentence(alert: AlertEvent) -> str:
 
 
 def movers(alert: AlertEvent, *, most: int = 2) -> tuple[Contributor, ...]:
-    """The behaviours that the alert is about, at most `most`: what grew before what shrank, and the larger part of the statistic first."""
-    ranked = sorted(alert.contributors, key=lambda part: (part.share <= part.reference_share, -part.contribution))
+    """The behaviours that the alert is about, at most `most`: first what grew, then by their parts of the statistic; none under 5 %."""
+    parts = sorted(
+        (part for part in alert.contributors if part.contribution >= 0.05), key=lambda part: -part.contribution
+    )
+    grown = next((part for part in parts if part.share > part.reference_share), None)
+    ranked = parts if grown is None else [grown, *(part for part in parts if part is not grown)]
     return tuple(ranked[:most])
 
 

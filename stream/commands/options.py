@@ -2,9 +2,12 @@
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import ParamSpec, TypeVar
+from typing import TYPE_CHECKING, ParamSpec, TypeVar
 
 import click
+
+if TYPE_CHECKING:
+    from stream.formats.mapped import FieldMap
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -38,6 +41,27 @@ def kafka_options(command: Callable[P, R]) -> Callable[P, R]:
             "--bootstrap-servers", metavar="HOST:PORT[,…]", help="Kafka to use; overrides [kafka] bootstrap_servers."
         )(command)
     )
+
+
+def map_option(command: Callable[P, R]) -> Callable[P, R]:
+    """Adds `--map FIELD=NAME,…`, which may be repeated; it arrives as `field_map`, a FieldMap or None."""
+    return click.option(
+        "--map",
+        "field_map",
+        multiple=True,
+        metavar="FIELD=NAME,…",
+        callback=_parse_map,
+        help="Where fields of a response come from: prompt=question,response=answer,ts=time,model=:gpt-4 (: begins a constant).",
+    )(command)
+
+
+def _parse_map(_context: click.Context, parameter: click.Parameter, values: tuple[str, ...]) -> "FieldMap | None":
+    from stream.formats.mapped import FieldMap
+
+    try:
+        return FieldMap.parse(",".join(values)) if values else None
+    except ValueError as error:
+        raise click.BadParameter(str(error), param=parameter) from None
 
 
 def _remember_debug(context: click.Context, _parameter: click.Parameter, value: bool) -> None:

@@ -8,12 +8,13 @@ from typing import TYPE_CHECKING
 
 import click
 
-from stream.commands.options import FILE, kafka_options
+from stream.commands.options import FILE, kafka_options, map_option
 from stream.formats.recognise import FORMATS
 
 if TYPE_CHECKING:
     from stream.core.records import SourceRecord
     from stream.files import LogFiles
+    from stream.formats.mapped import FieldMap
     from stream.kafka.produce import Tally
 
 
@@ -38,6 +39,7 @@ class _Rate(click.ParamType):
     help="X times as fast as the lines' own times: 1 is as it happened, 60 a minute a second.",
 )
 @click.option("--format", type=click.Choice(list(FORMATS)), help="Format of the lines; recognised by default.")
+@map_option
 @kafka_options
 def produce(
     *,
@@ -46,10 +48,14 @@ def produce(
     rate: float | None,
     speed: float | None,
     format: str | None,  # noqa: A002 - the option's name
+    field_map: "FieldMap | None",
     config: Path | None,
     bootstrap_servers: str | None,
 ) -> int:
     """Send log FILEs (JSON lines, gzipped or not; - is standard input) to Kafka, line by line, unchanged.
+
+    Rows of CSV, TSV and Parquet files (known by their names) go out as JSON objects. With --map each line or row goes out as a response
+    event made of the fields that it names.
 
     At full speed unless --rate or --speed says otherwise. The key of a record is its monitor (by default the model), so that the order
     of each monitor survives any number of partitions. A line that cannot be read is sent without a key; the worker puts it among the
@@ -68,7 +74,7 @@ def produce(
         raise click.UsageError(str(error)) from None
     settings = load(config, bootstrap_servers=bootstrap_servers)
     topic = topic or settings.kafka.topics.input
-    lines, tally, began = LogFiles(files), Tally(), time.monotonic()
+    lines, tally, began = LogFiles(files, field_map=field_map), Tally(), time.monotonic()
     try:
         with _progress(lines, tally) as watched:
             send(settings, watched, topic=topic, pace=pace, tally=tally, format=format)

@@ -10,13 +10,14 @@ from typing import TYPE_CHECKING
 
 import click
 
-from stream.commands.options import FILE, kafka_options
+from stream.commands.options import FILE, kafka_options, map_option
 from stream.formats.recognise import FORMATS
 from stream.times import parse
 
 if TYPE_CHECKING:
     from models.classifier import Classifier
     from stream.config import ClassifierSettings
+    from stream.formats.mapped import FieldMap
     from stream.replay import Meter
     from stream.summary import Summary
 
@@ -61,6 +62,7 @@ class _Duration(click.ParamType):
     metavar="DIR",
     help="Folder for the results; an earlier run's files in it are replaced.",
 )
+@map_option
 @kafka_options
 def replay(
     *,
@@ -71,13 +73,14 @@ def replay(
     scored: bool,
     every: int | None,
     format: str | None,  # noqa: A002 - the option's name
+    field_map: "FieldMap | None",
     out: Path,
     config: Path | None,
     bootstrap_servers: str | None,
 ) -> None:
     """Run history through the same pipeline as the worker's, paging nobody.
 
-    Reads log FILEs (JSON lines, gzipped or not; - is standard input) or a topic, and writes into DIR: scored.jsonl (one response a
+    Reads log FILEs (JSON lines, CSV, TSV, Parquet; - is standard input) or a topic, and writes into DIR: scored.jsonl (one response a
     line), drift.jsonl, alerts.jsonl, deadletter.jsonl, summary.json, report.html and trajectory.png. They appear when all of
     them are complete. The drift events and alerts are those that the worker sends for the same input, but for the alerts'
     flag "replay".
@@ -91,6 +94,8 @@ def replay(
         raise click.UsageError("--every is for files: in a topic every record has a time")
     if scored and format:
         raise click.UsageError("--format is for responses, --scored for labelled rows: choose one")
+    if field_map and (scored or from_topic):
+        raise click.UsageError("--map is for files of responses")
     from stream.config import load
     from stream.output import REPORT, output_folder
     from stream.readers import Period
@@ -103,7 +108,9 @@ def replay(
     except ValueError as error:
         raise click.UsageError(f"--{error}") from None
     signal.signal(signal.SIGTERM, signal.default_int_handler)
-    plan = Plan(files=files, topic=from_topic, scored=scored, period=period, every=every, form=format)
+    plan = Plan(
+        files=files, topic=from_topic, scored=scored, period=period, every=every, form=format, field_map=field_map
+    )
     settings = load(config, bootstrap_servers=bootstrap_servers)
     began = time.monotonic()
     with output_folder(out) as folder:

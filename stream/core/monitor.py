@@ -2,8 +2,22 @@
 
 from dataclasses import dataclass
 
-from stream.core.records import AlertEvent, DriftEvent, Scored
+import numpy as np
+import numpy.typing as npt
+
+from stream.core import rules
+from stream.core.alerts import Finding, Open, Place, alert
+from stream.core.describe import drift_event
+from stream.core.detectors import design, restart, settle
+from stream.core.kernel import ALARM, FULL_PANE, LAST, LEARNED, LEARNT, PARTIAL, REBUILD, SEEN, WINDOW, advance, derive
+from stream.core.records import AlertEvent, DriftEvent, Micros, Rule, Scored, State, Status
+from stream.core.reference import is_stable
 from stream.core.settings import EngineSettings
+from stream.core.state import new_state, pack, unpack
+from stream.core.window import EXAMPLES
+
+PENDING = 0.25
+"""Share of the limit from which a monitor is `pending`: three in four such rises go back by themselves."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -16,20 +30,73 @@ class Observed:
     skipped: int
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Glance:
+    """A monitor after response `seq` (-1 before the first): that response's time, the state, and the counts of the window."""
+
+    seq: int
+    ts: Micros
+    state: State
+    counts: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Batch:
+    """The responses of a record that are counted, and who labelled them."""
+
+    categories: npt.NDArray[np.uint8]
+    times: npt.NDArray[np.int64]
+    event_ids: tuple[str, ...]
+    classifier: str
+
+
 class Monitor:
     """Judges the responses of one monitor in log order, wherever micro-batches were cut."""
 
     def __init__(self, name: str, settings: EngineSettings) -> None:
         self.name = name
-        self.settings = settings
+        self._design = design(settings)
+        self._memory = new_state(self._design)
+
+    @property
+    def settings(self) -> EngineSettings:
+        """The settings that it was made with."""
+        return self._design.settings
+
+    @property
+    def seen(self) -> int:
+        """Number of responses counted so far, which is also the `seq` of the next one."""
+        return int(self._memory.counts.scalars[SEEN])
 
     def observe(self, scored: Scored) -> Observed:
-        """Count a record's responses, except those whose offset was counted before, and say what they show."""
-        return Observed(drift=(), alerts=(), counted=len(scored), skipped=0)
+        """Count a record's responses, except those whose offset was counted before this record, and say what they show.
+
+        Raises:
+            ValueError: a category is outside the taxonomy, or the columns differ in length.
+        """
+        batch = _fresh(scored, self._memory.offsets.get(scored.source), len(self.settings.taxonomy))
+        drift: list[DriftEvent] = []
+        alerts: list[AlertEvent] = []
+        memory, index, n = self._memory, 0, len(batch.event_ids)
+        while index < n:
+            index, code = advance(batch.categories, batch.times, index, memory.counts, memory.belief, memory.plan)
+            if code:
+                self._attend(code, index - 1, batch, drift, alerts)
+        if n:
+            self._remember(batch)
+            memory.offsets[scored.source] = max(int(scored.offset.max()), memory.offsets.get(scored.source, -1))
+        return Observed(drift=tuple(drift), alerts=tuple(alerts), counted=n, skipped=len(scored) - n)
+
+    def glance(self) -> Glance:
+        """What a person wants to see of it, after its last response."""
+        counts = self._memory.counts
+        window = counts.rows[WINDOW] + counts.rows[PARTIAL]
+        last = int(counts.scalars[LAST])
+        return Glance(seq=self.seen - 1, ts=last, state=self._condition(), counts=tuple(window.tolist()))
 
     def snapshot(self) -> bytes:
         """Everything that `restore` needs to go on exactly here."""
-        return b""
+        return pack(self._memory, self._design)
 
     @classmethod
     def restore(cls, name: str, settings: EngineSettings, state: bytes) -> "Monitor":
@@ -38,4 +105,120 @@ class Monitor:
         Raises:
             StateError: the state was written by another version or under other settings; the message says what to do.
         """
-        return cls(name, settings)
+        monitor = cls.__new__(cls)
+        monitor.name = name
+        monitor._design = design(settings)
+        monitor._memory = unpack(monitor._design, state)
+        return monitor
+
+    def _attend(self, code: int, index: int, batch: _Batch, drift: list[DriftEvent], alerts: list[AlertEvent]) -> None:
+        """Do what a response calls for: alarms, then resolutions and the paper's rule at a stride, then the drift event."""
+        memory, plan_of = self._memory, self._design
+        place = Place(
+            monitor=self.name,
+            event_id=batch.event_ids[index],
+            ts=int(batch.times[index]),
+            seq=self.seen - 1,
+            classifier=batch.classifier,
+        )
+        unstable = bool(code & LEARNED) and not self._learn()
+        delta = rules.step(memory, plan_of) if code & FULL_PANE else None
+        decided: list[int] = []
+        for channel in range(len(plan_of.channels)):
+            asked = code >> (2 * channel)
+            if asked & REBUILD:
+                self._settle(channel)
+            finding = None
+            if asked & ALARM:
+                self._remember(batch)
+                finding = rules.changed(memory, plan_of, channel)
+            elif code & FULL_PANE and memory.belief.firing[channel]:
+                finding = rules.returned(memory, plan_of, channel)
+            if finding:
+                decided.append(channel)
+                memory.belief.firing[channel] = finding.status is Status.FIRING
+                alerts.append(self._enter(finding, place))
+        if delta is not None and self.settings.epsilon is not None:
+            self._remember(batch)
+            finding = rules.rate_moved(memory, plan_of, delta, self.settings.epsilon)
+            if finding:
+                alerts.append(self._enter(finding, place))
+        if code & (FULL_PANE | LEARNED | ALARM):
+            condition = State.UNSTABLE_REFERENCE if unstable else self._condition()
+            drift.append(drift_event(memory, plan_of, place, condition, delta))
+        for channel in decided:
+            restart(memory.belief, memory.plan, channel, at=self.seen)
+
+    def _enter(self, finding: Finding, place: Place) -> AlertEvent:
+        """Open or close the rule's alert, and give the event that says so."""
+        if finding.status is Status.RESOLVED:
+            del self._memory.alarms[finding.rule]
+        else:
+            self._memory.alarms[finding.rule] = Open(
+                seq=place.seq,
+                starts_at=finding.starts_at,
+                severity=finding.severity,
+                onset=finding.onset,
+                joined=tuple(finding.counts.tolist()),
+                level=tuple(finding.counts.tolist()),
+            )
+        return alert(finding, place, self.settings.taxonomy)
+
+    def _learn(self) -> bool:
+        """Take the learned reference into use, or throw it away because it was not at rest; says which."""
+        memory = self._memory
+        stable = is_stable(memory.counts.cuts, memory.belief.counts[0], self._design.channels[0].streams)
+        if stable:
+            memory.counts.scalars[LEARNT] = -1
+            memory.anchors[:] = memory.belief.counts
+            derive(memory.counts, memory.belief, memory.plan)
+            settle(self._design, memory.plan, memory.anchors)
+            memory.belief.begun[:] = self.seen
+        else:
+            memory.counts.scalars[LEARNT] = 0
+            memory.belief.counts[:] = 0
+            memory.belief.size[:] = 0
+        return stable
+
+    def _settle(self, channel: int) -> None:
+        self._memory.anchors[channel] = self._memory.belief.counts[channel]
+        settle(self._design, self._memory.plan, self._memory.anchors, only=channel)
+
+    def _condition(self) -> State:
+        memory = self._memory
+        if memory.counts.scalars[LEARNT] >= 0:
+            return State.LEARNING
+        if Rule.DRIFT in memory.alarms:
+            return State.FIRING
+        return State.PENDING if memory.belief.statistic[0] >= PENDING * self._design.limit[0] else State.OK
+
+    def _remember(self, batch: _Batch) -> None:
+        """Move the ids of each category's last responses from the record to memory."""
+        latest = self._memory.counts.latest
+        for category, places in enumerate(latest.tolist()):
+            if places[0] >= 0:
+                new = tuple(batch.event_ids[place] for place in places if place >= 0)
+                self._memory.examples[category] = (new + self._memory.examples[category])[:EXAMPLES]
+        latest[:] = -1
+
+
+def _fresh(scored: Scored, counted: int | None, categories: int) -> _Batch:
+    """The responses of a record whose offset is above the last one counted, checked: the kernel trusts its input."""
+    n = len(scored.event_id)
+    if not (len(scored.category) == len(scored.ts) == len(scored.offset) == n):
+        raise ValueError(
+            f"columns of a scored record must have one length, got {n} ids for {len(scored.category)} categories"
+        )
+    if n and int(scored.category.max()) >= categories:
+        raise ValueError(f"category must be below {categories}, got {int(scored.category.max())}")
+    category, times, ids = scored.category, scored.ts, scored.event_id
+    if n and counted is not None and int(scored.offset.min()) <= counted:
+        new = scored.offset > counted
+        category, times = category[new], times[new]
+        ids = tuple(event_id for event_id, keep in zip(ids, new.tolist(), strict=True) if keep)
+    return _Batch(
+        categories=np.ascontiguousarray(category, np.uint8),
+        times=np.ascontiguousarray(times, np.int64),
+        event_ids=ids,
+        classifier=scored.classifier,
+    )

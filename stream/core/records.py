@@ -254,15 +254,31 @@ class RejectReason(StrEnum):
     NOT_AN_OBJECT = "not_an_object"
     UNKNOWN_FORMAT = "unknown_format"
     UNKNOWN_SCHEMA = "unknown_schema"
+    DUPLICATE_FIELD = "duplicate_field"
     MISSING_FIELD = "missing_field"
     WRONG_TYPE = "wrong_type"
     NO_TIME = "no_time"
     INVALID_TIME = "invalid_time"
+    INVALID_NAME = "invalid_name"
+    UNKNOWN_CATEGORY = "unknown_category"
     EMPTY_PROMPT = "empty_prompt"
     EMPTY_RESPONSE = "empty_response"
     NO_TEXT = "no_text"
+    NOT_A_RESPONSE = "not_a_response"
+    FAILED_CALL = "failed_call"
+    CACHE_HIT = "cache_hit"
     TOO_LARGE = "too_large"
     EMPTY_RECORD = "empty_record"
+
+    @property
+    def skipped(self) -> bool:
+        """Whether there is nothing to repair: the record is as it should be, but holds no text of a model to judge."""
+        return self in _SKIPPED
+
+
+_SKIPPED = frozenset(
+    {RejectReason.NO_TEXT, RejectReason.NOT_A_RESPONSE, RejectReason.FAILED_CALL, RejectReason.CACHE_HIT}
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -278,6 +294,7 @@ class DeadLetter:
     """A rejected record with everything an operator needs to repair and resend it.
 
     `key`, `value` and `headers` are the original bytes (value None where keeping texts is switched off, or for a Kafka tombstone).
+    `ts` is the time that the source gave the record, None where it gave none.
     """
 
     source: Source
@@ -287,4 +304,4 @@ class DeadLetter:
     headers: tuple[tuple[str, bytes], ...]
     reason: RejectReason
     detail: str
-    ts: Micros
+    ts: Micros | None

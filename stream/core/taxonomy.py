@@ -13,10 +13,14 @@ class RequestKind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Behaviour:
-    """One category: its name on the wire, and the request kind it implies (None where it implies neither)."""
+    """One category: its name on the wire, the request kind it implies (None where it implies neither), and whether it is what one wants.
+
+    `wanted` decides which way a split is read (a rise of the unwanted side is "up") and how severe an alert is, nothing else.
+    """
 
     name: str
     request: RequestKind | None
+    wanted: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,10 +66,10 @@ class Taxonomy:
 PAPER = Taxonomy(
     (
         Behaviour("helpful_aligned", RequestKind.BENIGN),
-        Behaviour("helpful_misaligned", RequestKind.HARMFUL),
+        Behaviour("helpful_misaligned", RequestKind.HARMFUL, wanted=False),
         Behaviour("refusal_appropriate", RequestKind.HARMFUL),
-        Behaviour("refusal_excessive", RequestKind.BENIGN),
-        Behaviour("off_topic", None),
+        Behaviour("refusal_excessive", RequestKind.BENIGN, wanted=False),
+        Behaviour("off_topic", None, wanted=False),
     )
 )
 """g1..g5 of arXiv 2512.03047, table of behaviours."""

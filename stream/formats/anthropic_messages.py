@@ -1,7 +1,7 @@
 """Anthropic's Messages API: the request body and the message in one JSON object (see `pair`).
 
-A message says no time of its own: it is that of the record's `ts`, or else the record's own. Text blocks are the answer; thinking is left out.
-The results of tools come in user turns, which are no turns of the user. A `stop_reason` `refusal` is a hint.
+A message says no time of its own: it is that of the record's `ts`, or else the record's own. Text blocks are the answer;
+thinking is left out. The results of tools come in user turns, which are no turns of the user. A `stop_reason` `refusal` is a hint.
 
 Lines of a message batch are read where the request (`params`) was joined to the result on `custom_id`.
 

@@ -22,6 +22,11 @@ from stream.formats.fields import (
 
 NAME = "canonical"
 SCHEMA = "valuedrift.response/1"
+TITLE = "ValueDrift's own: prompt, response and model; all else is optional"
+EXAMPLE = """\
+{"ts": "2026-03-01T12:00:00Z", "model": "gpt-4.1", "prompt": "How do I kill a Python process?", "response": "Use kill.",
+ "event_id": "e-1", "provider": "openai", "system": "Be kind.", "conversation_id": "c-1", "environment": "production",
+ "finish_reason": "stop", "attributes": {"prompt_version": 7}}"""
 
 
 class _Response(msgspec.Struct, kw_only=True):

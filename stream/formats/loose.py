@@ -73,7 +73,7 @@ def _turns(value: object, at: str) -> list[Turn]:
         for name in _ASKED:
             if value.get(name):
                 apart = value.get("system") or value.get("instructions") or value.get("systemInstruction")
-                return [*([Turn("system", text_of(apart))] if apart else []), *turns(value[name], f"{at}.{name}")]
+                return [*([Turn("system", text_of(apart))] if apart else []), *turns(value[name], _below(at, name))]
     raise Unusable(RejectReason.MISSING_FIELD, f"{at} holds no turns of a chat")
 
 
@@ -86,10 +86,15 @@ def _answers(value: object, at: str, finish_reason: str | None) -> list[Answer]:
                 return [_answer(choice, f"{at}.{name}[{place}]", finish_reason) for place, choice in enumerate(choices)]
         for name in _ANSWERED:
             if isinstance(inside := value.get(name), (list, dict)):
-                return _answers(inside, f"{at}.{name}", _reason(value) or finish_reason)
+                return _answers(inside, _below(at, name), _reason(value) or finish_reason)
         if any(name in value for name in ("content", "parts", "text", "refusal", *_CALLS)):
             return [_answer(value, at, finish_reason)]
     raise Unusable(RejectReason.MISSING_FIELD, f"{at} holds no answer of a model")
+
+
+def _below(at: str, name: str) -> str:
+    """The place below; a chat that is nested deeper than any system nests it is not described to the end."""
+    return f"{at}.{name}" if len(at) < 100 else at
 
 
 def _answer(item: object, at: str, finish_reason: str | None) -> Answer:

@@ -9,6 +9,9 @@ from stream.formats.fields import Unusable
 _UNITS = (1_000_000.0, 1_000.0, 1.0, 0.001)
 """Microseconds in a second, a millisecond, a microsecond, a nanosecond."""
 
+_ABSURD = 1e20
+"""Beyond every unit; a number of a thousand digits would not even fit a float."""
+
 _NAIVE = re.compile(r"\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d:\d\d(?:\.\d+)?", re.ASCII)
 _NUMBER = re.compile(r"\d{9,20}(?:\.\d+)?", re.ASCII)
 
@@ -36,6 +39,6 @@ def read_loose_time(value: str | float, field: str) -> Micros:
         except ValueError as error:
             raise Unusable(RejectReason.INVALID_TIME, f"{field}: {error}") from None
     for unit in _UNITS:
-        if times.EARLIEST <= value * unit < times.LATEST:
+        if abs(value) < _ABSURD and times.EARLIEST <= value * unit < times.LATEST:
             return value // 1000 if isinstance(value, int) and unit < 1 else min(round(value * unit), times.LATEST - 1)
     raise Unusable(RejectReason.INVALID_TIME, f"{field}: a number must be a time between the years 2000 and 2099")

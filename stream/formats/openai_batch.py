@@ -1,7 +1,7 @@
 """Lines of OpenAI's Batch API: what came out, joined to what went in on `custom_id`.
 
-The output file says only what came out; without the request (`body`, as it stands in the input file) there is no prompt. The bodies are those
-of chat completions or of the Responses API.
+The output file says only what came out; without the request (`body`, as it stands in the input file) there is no prompt.
+The bodies are those of chat completions or of the Responses API.
 
 Source: OpenAI API reference, "The request input object", "The request output object".
 """
@@ -48,5 +48,6 @@ def decode(fields: dict[str, object], fallback: Fallback) -> tuple[ResponseEvent
     response = body_of(answered, "response")
     beside = {name: value for name, value in fields.items() if name not in ("body", "custom_id")}
     whole = {**beside, "request": asked, "response": response}
-    form = openai_responses if openai_responses.is_response(response) else openai_chat
-    return form.decode(whole, fallback)
+    if openai_responses.is_response(response):
+        return openai_responses.decode(whole, fallback)
+    return openai_chat.decode(whole, fallback)

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import replace
+from itertools import pairwise
 
 import pytest
 from cloudevents.core.bindings.kafka import KafkaMessage, from_kafka_event
@@ -121,6 +122,18 @@ def test_a_replay_pages_nobody_unless_asked(kafka: KafkaSettings, env: dict[str,
     send(kafka, replace(FIRING, replay=True), FIRING)
     assert once(env, "--page-replays").returncode == 0
     assert tools.opened == {KEY: 1, f"replay:{KEY}": 1}
+
+
+def test_what_is_for_this_machine_goes_past_a_proxy_and_messages_keep_their_distance(
+    kafka: KafkaSettings, env: dict[str, str], tools: Tools
+) -> None:
+    configure(SLACK, tools)
+    send(kafka, alert("a"), alert("b"), alert("c"))
+    proxies = dict.fromkeys(("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY"), "http://127.0.0.1:1")
+    assert once({**env, **proxies, "NO_PROXY": "", "no_proxy": ""}).returncode == 0
+    times = [request.at for request in tools.accepted]
+    assert len(times) == 3
+    assert min(later - earlier for earlier, later in pairwise(times)) >= 0.95  # Slack takes one a second
 
 
 def test_a_receiver_hears_only_what_is_routed_to_it_and_the_end_of_it(

@@ -1,7 +1,6 @@
 """The log is the truth: the worker, live through a real Kafka, and three replays say the same, byte for byte."""
 
 import json
-import os
 import random
 import signal
 import time

@@ -48,7 +48,7 @@ class Naive:
                 divergence += chance * ratio * np.log(ratio)
             assert sum(chances) == pytest.approx(met)
             divergences.append(divergence)
-        weights = grid.prior * np.array(divergences) ** 0.3
+        weights = grid.weight * np.array(divergences) ** 0.3
         return np.asarray(weights / weights.sum())
 
     def update(self, category: int) -> float:

@@ -114,10 +114,17 @@ def test_counts_since_the_onset_are_those_of_the_log() -> None:
 def test_examples_are_the_last_responses_of_the_category_that_grew() -> None:
     log = np.concatenate([draw(BUSY, 2_000, 8), draw(np.array([0.80, 0.02, 0.06, 0.09, 0.03]), 2_000, 9)])
     _, alerts = judged(log, SETTINGS)
-    (firing,) = of(alerts, Rule.DRIFT)
+    firing = of(alerts, Rule.DRIFT)[0]
     refusals = np.flatnonzero(log[: firing.seq + 1] == 3)[-3:]
     assert firing.contributors[0].category == "refusal_excessive"
     assert firing.examples == tuple(f"event-{place}" for place in refusals[::-1])
+
+
+def test_a_small_growth_of_what_harms_nobody_is_a_warning() -> None:
+    log = np.concatenate([draw(QUIET, 4_000, 8), draw(np.array([0.945, 0.005, 0.01, 0.005, 0.035]), 1_000, 9)])
+    _, alerts = judged(log, SETTINGS)
+    firing = of(alerts, Rule.DRIFT)[0]
+    assert firing.contributors[0].category == "off_topic"
     assert firing.severity is Severity.WARNING
 
 
@@ -140,7 +147,8 @@ def test_a_swap_at_equal_entropy_is_alarmed(seed: int) -> None:
 
 
 def test_a_change_of_traffic_alone_is_information_about_traffic() -> None:
-    _, alerts = judged(np.concatenate([draw(CALM, 2_000, 12), draw(ATTACKED, 2_000, 13)]), SETTINGS)
+    log = np.concatenate([draw(CALM, 2_000, 12), draw(ATTACKED, 2_000, 13)])
+    _, alerts = judged(log, replace(SETTINGS, false_alarm_interval=100_000))
     (alert,) = alerts
     assert (alert.rule, alert.severity, alert.reason) == (Rule.TRAFFIC_MIX, Severity.INFO, Reason.TRAFFIC_CHANGED)
     assert alert.dedup_key == "vd:m:traffic_mix"
@@ -148,7 +156,7 @@ def test_a_change_of_traffic_alone_is_information_about_traffic() -> None:
 
 def test_traffic_mix_can_be_switched_off() -> None:
     log = np.concatenate([draw(CALM, 2_000, 12), draw(ATTACKED, 2_000, 13)])
-    assert judged(log, replace(SETTINGS, traffic_mix=False))[1] == []
+    assert judged(log, replace(SETTINGS, traffic_mix=False, false_alarm_interval=100_000))[1] == []
 
 
 def test_watching_all_alarms_on_traffic_and_says_so() -> None:

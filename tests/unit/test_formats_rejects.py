@@ -255,5 +255,5 @@ def test_a_forced_format_is_not_recognised_but_taken_at_its_word() -> None:
     (reject,) = decode(record(written()), missing_time=Demanded(), form="openai_chat")
     assert isinstance(reject, Reject)
     assert reject == Reject(RejectReason.INVALID_JSON, "response: malformed at character 0")
-    with pytest.raises(ValueError, match="format must be one of canonical, openai_chat, got 'csv'"):
+    with pytest.raises(ValueError, match=f"format must be one of {', '.join(FORMATS)}, got 'csv'"):
         decode(record(written()), missing_time=Demanded(), form="csv")

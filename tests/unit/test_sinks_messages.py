@@ -5,12 +5,13 @@ import hashlib
 import hmac
 import json
 from dataclasses import replace
+from datetime import UTC, datetime
 
 import msgspec
 import pytest
 
 from stream.codec.alert import encode_alert
-from stream.core.records import Severity, Status
+from stream.core.records import AlertEvent, Severity, Status
 from stream.sinks import alertmanager, cloudevents, pagerduty, slack, stdout, webhook
 from stream.sinks.message import HttpMessage
 from stream.sinks.sink import AlertmanagerSink
@@ -31,16 +32,30 @@ def body(message: HttpMessage) -> dict[str, object]:
     return found
 
 
-def trigger(monitor: str = "support-bot", **changes: str) -> dict[str, object]:
-    return body(
-        pagerduty.compose(replace(alert(monitor), **changes), url="u", routing_key=KEY, runbooks="https://docs")
-    )
+class Postable(msgspec.Struct, forbid_unknown_fields=True):
+    """`postableAlert` of Alertmanager's OpenAPI description: label sets are strings, times are RFC 3339."""
+
+    labels: dict[str, str]
+    annotations: dict[str, str]
+    startsAt: datetime  # noqa: N815 - Alertmanager's name
+    endsAt: datetime  # noqa: N815
 
 
-def posted(*alerts: tuple[float, object], at: float = NOW) -> list[dict[str, dict[str, str]]]:
-    message = alertmanager.compose([(each, ended) for ended, each in alerts], to=ADDRESS, at=at)  # type: ignore[misc]
-    found: list[dict[str, dict[str, str]]] = json.loads(message.body)
-    return found
+def trigger(given: AlertEvent = FIRING) -> dict[str, object]:
+    return body(pagerduty.compose(given, url="u", routing_key=KEY, runbooks="https://docs"))
+
+
+def posted(given: AlertEvent, *, ended: float = 0.0) -> Postable:
+    message = alertmanager.compose([(given, ended)], to=ADDRESS, at=NOW)
+    return posted_in(message.body)[0]
+
+
+def posted_in(content: bytes) -> list[Postable]:
+    return msgspec.json.decode(content, type=list[Postable])
+
+
+def at(seconds: float) -> datetime:
+    return datetime.fromtimestamp(seconds, UTC)
 
 
 def test_pagerduty_is_triggered_with_what_it_requires_and_a_link_to_the_runbook() -> None:
@@ -60,10 +75,11 @@ def test_pagerduty_resolves_with_the_key_alone() -> None:
 
 
 def test_a_long_deduplication_key_becomes_a_hash_that_tells_incidents_apart() -> None:
-    keys = {str(trigger(dedup_key="k" * 300 + end)["dedup_key"]) for end in ("a", "b", "a")}
+    long = [replace(FIRING, dedup_key="k" * 300 + end) for end in ("a", "b", "a")]
+    keys = {str(trigger(each)["dedup_key"]) for each in long}
     assert len(keys) == 2
     assert max(map(len, keys)) <= 255
-    assert trigger(dedup_key="k" * 255)["dedup_key"] == "k" * 255
+    assert trigger(replace(FIRING, dedup_key="k" * 255))["dedup_key"] == "k" * 255
 
 
 def test_a_summary_never_exceeds_1024_characters_however_long_the_names_are() -> None:
@@ -76,26 +92,25 @@ def test_a_summary_never_exceeds_1024_characters_however_long_the_names_are() ->
 
 
 def test_alertmanager_knows_an_alert_by_names_alone() -> None:
-    [one] = posted((0, FIRING))
+    one = posted(FIRING)
     labels = {"alertname": "ValueDrift", "monitor": "support-bot", "rule": "drift", "severity": "warning"}
-    assert one["labels"] == labels | {"team": "ml"}
+    assert one.labels == labels | {"team": "ml"}
     later = replace(FIRING, seq=7_000, entropy=1.9, statistic=9.9, ts=FIRING.ts + 10**9)
-    assert posted((0, later))[0]["labels"] == one["labels"]
-    assert one["annotations"]["runbook_url"] == "https://docs/drift.md"
+    assert posted(later).labels == one.labels
+    assert one.annotations["runbook_url"] == "https://docs/drift.md"
 
 
 def test_alertmanager_is_told_an_end_in_the_future_while_an_alert_is_open_and_the_moment_once_it_is_over() -> None:
-    [firing] = posted((0, FIRING))
-    [resolved] = posted((NOW - 5, RESOLVED))
-    assert firing["endsAt"] == "2027-01-15T08:10:00.000+00:00"  # NOW is 08:00:00, and hold_s ten minutes
-    assert resolved["endsAt"] == "2027-01-15T07:59:55.000+00:00"
-    assert firing["startsAt"] == resolved["startsAt"] == "2026-01-01T00:10:01.000+00:00"
+    firing, resolved = posted(FIRING), posted(RESOLVED, ended=NOW - 5)
+    assert firing.endsAt == at(NOW + 600)
+    assert resolved.endsAt == at(NOW - 5)
+    assert firing.startsAt == resolved.startsAt == at(FIRING.starts_at / 1e6)
 
 
 @pytest.mark.parametrize("status", list(Status))
 def test_an_onset_in_the_future_never_starts_after_it_ends(status: Status) -> None:
-    [one] = posted((NOW, replace(FIRING, status=status, starts_at=int((NOW + 86_400) * 1e6))))
-    assert one["startsAt"] < one["endsAt"]
+    one = posted(replace(FIRING, status=status, starts_at=int((NOW + 86_400) * 1e6)), ended=NOW)
+    assert one.startsAt < one.endsAt
 
 
 def test_what_ended_is_told_again_for_a_quarter_of_an_hour_with_the_same_end() -> None:
@@ -106,10 +121,9 @@ def test_what_ended_is_told_again_for_a_quarter_of_an_hour_with_the_same_end() -
     sink.repeat([], at=NOW + 800)
     sink.repeat([], at=NOW + 1000)
     sink.repeat([FIRING], at=NOW + 1000)
-    ends = [[each["endsAt"] for each in json.loads(request.content)] for request in posts.requests]
-    assert ends[1] == ends[2] == ["2027-01-15T08:00:10.000+00:00"]
-    assert len(ends) == 4
-    assert len(ends[3]) == 1
+    ends = [[each.endsAt for each in posted_in(request.content)] for request in posts.requests]
+    assert ends[1] == ends[2] == [at(NOW + 10)]
+    assert ends[3:] == [[at(NOW + 1600)]]
 
 
 def test_slack_escapes_what_it_would_interpret_and_shows_names_as_plain_text() -> None:
@@ -138,6 +152,15 @@ def test_a_webhook_signature_is_that_of_the_standards_definition() -> None:
     digest = hmac.new(b"k" * 24, signed, hashlib.sha256).digest()
     assert headers["webhook-signature"] == f"v1,{base64.b64encode(digest).decode()}"
     assert msgspec.json.encode(msgspec.Raw(encode_alert(FIRING))) in message.body
+
+
+@pytest.mark.parametrize("alert_id", ["a.b", "a\r\nx: y", "é", "", "a" * 5000])
+def test_an_id_that_cannot_stand_in_a_header_is_hashed(alert_id: str) -> None:
+    secret = base64.b64encode(b"k" * 24).decode()
+    message = webhook.compose(
+        replace(FIRING, alert_id=alert_id), url="u", secret=secret, authorization=None, runbooks=None, at=NOW
+    )
+    assert dict(message.headers)["webhook-id"] == hashlib.sha256(alert_id.encode()).hexdigest()
 
 
 @pytest.mark.parametrize("secret", ["", "short", "whsec_AAAA", "not base64 at all, though it is long enough"])

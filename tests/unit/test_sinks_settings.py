@@ -1,16 +1,19 @@
 """Receivers in the settings: what is wrong is refused at the start, and no secret stands in them or in an error."""
 
+import re
 from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
 
 from stream.config import Settings, load
+from stream.core.records import Rule
 from stream.errors import SettingsError
 from stream.sinks.build import build
 from stream.sinks.secrets import read_secret
 from stream.sinks.settings import AnyReceiver
 
+DOCS = Path(__file__).parents[2] / "docs"
 PAGERDUTY = 'name = "p"\ntype = "pagerduty"\nrouting_key_env = "PD"\n'
 
 
@@ -19,9 +22,13 @@ def _empty_folder(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.chdir(tmp_path)
 
 
-def settings(*tables: str) -> Settings:
-    Path("valuedrift.toml").write_text("".join(f"[[notify.receivers]]\n{table}" for table in tables))
+def settings_of(text: str) -> Settings:
+    Path("valuedrift.toml").write_text(text)
     return load()
+
+
+def settings(*tables: str) -> Settings:
+    return settings_of("".join(f"[[notify.receivers]]\n{table}" for table in tables))
 
 
 def receiver(table: str) -> AnyReceiver:
@@ -49,6 +56,19 @@ def receiver(table: str) -> AnyReceiver:
 def test_a_wrong_receiver_is_refused_and_the_reason_named(table: str, named: str) -> None:
     with pytest.raises(SettingsError, match=named):
         settings(table)
+
+
+def test_every_block_of_the_documentation_is_accepted() -> None:
+    text = (DOCS / "route-alerts.md").read_text(encoding="utf-8")
+    blocks = re.findall(r"```toml\n(.*?)```", text, flags=re.DOTALL)
+    types = [settings_of(block).notify.receivers[0].type for block in blocks]
+    assert set(types) == {"pagerduty", "alertmanager", "slack", "webhook", "cloudevents", "stdout"}
+
+
+@pytest.mark.parametrize("rule", list(Rule))
+def test_every_rule_has_a_runbook(rule: Rule) -> None:
+    page = (DOCS / "runbooks" / f"{rule.value}.md").read_text(encoding="utf-8")
+    assert page.startswith(f"# Runbook: {rule.value}\n")
 
 
 def test_two_receivers_of_one_name_are_refused() -> None:

@@ -42,18 +42,18 @@ def test_two_behaviours_are_named_what_grew_first() -> None:
     assert "grew from 2.0 % to 28 % and helpful answers fell from 90 % to 60 % since" in headline(both)
 
 
-@pytest.mark.parametrize(
-    ("rule", "said"),
-    [
-        (Rule.TRAFFIC_MIX, "support-bot: the mix of requests changed: refusals of benign requests grew"),
-        (
-            Rule.ENTROPY_RATE,
-            "support-bot: the entropy of the behaviours changes faster than ε, from 1.14 to 1.24 nats since",
-        ),
-    ],
-)
-def test_each_rule_says_what_it_judged(rule: Rule, said: str) -> None:
-    assert headline(replace(FIRING, rule=rule)).startswith(said)
+def test_a_behaviour_that_grew_by_noise_alone_is_not_named() -> None:
+    noise = Contributor(category="off_topic", reference_share=0.01, share=0.02, contribution=0.001)
+    assert headline(replace(FIRING, contributors=(*FIRING.contributors, noise))) == headline(FIRING)
+
+
+def test_a_change_of_traffic_and_a_fast_entropy_are_told_from_a_change_of_behaviour() -> None:
+    traffic = replace(FIRING, rule=Rule.TRAFFIC_MIX, reason=Reason.TRAFFIC_CHANGED)
+    assert headline(traffic).startswith("support-bot: the mix of requests changed: refusals of benign requests grew")
+    fast = replace(FIRING, rule=Rule.ENTROPY_RATE, reason=Reason.RATE_ABOVE_EPSILON, statistic=0.0312, threshold=0.001)
+    assert headline(fast).startswith(
+        "support-bot: entropy moved by 0.031 nats in one stride, more than ε = 0.001 since"
+    )
 
 
 def test_an_alert_without_contributors_or_interval_is_still_a_sentence() -> None:

@@ -1,0 +1,64 @@
+"""Drift events: what a monitor's state looks like from outside, at one response."""
+
+from stream.core.alerts import Place, digits, identity
+from stream.core.detectors import Design
+from stream.core.entropy import entropy, measure
+from stream.core.kernel import LEARNT, PARTIAL, WINDOW
+from stream.core.rate import rate
+from stream.core.records import DriftEvent, EntropyEstimate, Rate, Reference, State
+from stream.core.rules import shown
+from stream.core.state import State as Memory
+from stream.core.window import kept, span
+
+LEARNED = "learned"
+"""Origin of a reference that came from the monitor's own first responses."""
+
+
+def drift_event(memory: Memory, plan_of: Design, place: Place, condition: State, delta: float | None) -> DriftEvent:
+    """The state after the response at `place`; the window is the full panes kept and the open one."""
+    counts = memory.counts
+    window = counts.rows[WINDOW] + counts.rows[PARTIAL]
+    measured = measure(window, plan_of.kinds)
+    slope = rate(counts, kept(counts))
+    n = int(window.sum())
+    return DriftEvent(
+        drift_id=identity(place.monitor, "drift", place.event_id, place.seq),
+        monitor=place.monitor,
+        ts=place.ts,
+        seq=place.seq,
+        n=n,
+        window=span(counts, n),
+        counts=tuple(window.tolist()),
+        entropy=EntropyEstimate(
+            value=digits(measured.value),
+            corrected=digits(measured.corrected),
+            low=digits(measured.low),
+            high=digits(measured.high),
+        ),
+        traffic_entropy=digits(measured.traffic),
+        behaviour_entropy=digits(measured.behaviour),
+        delta=None if delta is None else digits(delta),
+        rate=None if slope is None else _rounded(slope),
+        sigma=None,
+        gamma_eff=None,
+        statistic=digits(shown(memory.belief.statistic[0])),
+        threshold=digits(shown(plan_of.limit[0])),
+        state=condition,
+        reference=_reference(memory, plan_of),
+    )
+
+
+def _reference(memory: Memory, plan_of: Design) -> Reference:
+    counts, target = memory.belief.counts[0], plan_of.settings.learn_from
+    learnt = int(memory.counts.scalars[LEARNT])
+    return Reference(
+        origin=LEARNED,
+        n=learnt if learnt >= 0 else int(memory.belief.size[0]),
+        target=target,
+        counts=tuple(counts.tolist()),
+        entropy=digits(entropy(counts)),
+    )
+
+
+def _rounded(slope: Rate) -> Rate:
+    return Rate(value=digits(slope.value), low=digits(slope.low), high=digits(slope.high), unit=slope.unit)

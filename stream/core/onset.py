@@ -1,0 +1,58 @@
+"""When a change began: the posterior of the onset over what is known of the past.
+
+Under alternative j a change that began `age` responses ago has the likelihood ratio Π shifted / unshifted over the responses since; summed
+over alternatives with their prior, it is the posterior of the onset up to a factor. Its median is the best estimate, and 5 % and 95 % of it
+bound the onset (docs/statistics.md, "Onset").
+"""
+
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from stream.core.detectors import Design
+from stream.core.kernel import SEEN
+from stream.core.reference import branch_shares
+from stream.core.state import State
+from stream.core.window import stretches
+
+QUANTILES = (0.05, 0.5, 0.95)
+"""Of the age of the onset: youngest, best and oldest."""
+
+
+class Ages(NamedTuple):
+    """How many responses ago a change began: the last response has age 1."""
+
+    youngest: float
+    median: float
+    oldest: float
+
+
+def onset_ages(state: State, plan_of: Design, channel: int) -> Ages:
+    """Ages of the change that a channel has found, none before the response that its evidence begins with."""
+    most = int(state.counts.scalars[SEEN] - state.belief.begun[channel])
+    known = stretches(state.counts)
+    ages = np.array([0.0, *(stretch.age for stretch in known)])
+    gains = np.stack([stretch.counts for stretch in known]) @ _log_ratios(state, plan_of, channel)
+    first, last = int(state.plan.first[channel]), int(state.plan.first[channel + 1])
+    weights = np.log(state.plan.prior[first:last] + 1e-300)
+    evidence = np.logaddexp.reduce(gains + weights, axis=1)
+    density = np.exp(evidence - evidence.max())
+    # A stretch of one response has the mass of its own age; a longer gap that of the mean of its ends, per response.
+    before = np.concatenate([density[:1], density[:-1]])
+    gaps = np.diff(ages)
+    mass = np.where(gaps > 1, 0.5 * (before + density), density) * gaps
+    mass[ages[:-1] >= most] = 0.0
+    reached = np.concatenate([[0.0], np.cumsum(mass)]) / mass.sum()
+    youngest, median, oldest = (float(min(max(np.interp(part, reached, ages), 1.0), most)) for part in QUANTILES)
+    return Ages(youngest, median, oldest)
+
+
+def _log_ratios(state: State, plan_of: Design, channel: int) -> npt.NDArray[np.float64]:
+    """Logarithms (k, alternatives of the channel) of what a response of each category says for each alternative."""
+    first, last = int(state.plan.first[channel]), int(state.plan.first[channel + 1])
+    logs = np.log(branch_shares(state.anchors[channel], plan_of.side))
+    side, moves = plan_of.side, plan_of.moves[plan_of.group[first:last]].astype(np.float64)
+    on_the_way = np.where(side == 1, logs[:, 1:], np.where(side == 0, logs[:, :1], 0.0))
+    ratios: npt.NDArray[np.float64] = np.log(state.plan.likelihood[:, first:last]) - on_the_way.T @ moves.T
+    return ratios

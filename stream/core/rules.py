@@ -1,0 +1,147 @@
+"""What the evidence means: the three rules, each a function from a monitor's state to a finding.
+
+`drift` and `traffic_mix` read a channel of the detector; `entropy_rate` is the paper's rule, abs(S(t) - S(t - 1)) > ε, as it is written.
+A statistic is shown as ln(1 + Σ w R), and its threshold likewise: nats of evidence that something changed.
+"""
+
+import math
+from dataclasses import replace
+
+import numpy as np
+
+from stream.core.alerts import Finding
+from stream.core.detectors import Design, leading_group
+from stream.core.entropy import entropy
+from stream.core.evidence import grew, lean, parts_of_change, parts_of_entropy, severity
+from stream.core.kernel import LAST, PREVIOUS, SEEN, WINDOW
+from stream.core.onset import Ages, onset_ages
+from stream.core.records import Onset, Reason, Rule, Severity, Status
+from stream.core.state import State
+from stream.core.streams import TRAFFIC
+from stream.core.window import newest_pane, since, time_of
+
+RETURN = 4.0
+"""Nats of evidence for the reference, over the last window, that close an alarm: without a margin, noise would open and close it."""
+
+SHRINK = 100
+"""Responses of the reference that are mixed into the level of an alarm: seen in few responses and chosen for its height, it is too high."""
+
+
+def changed(state: State, plan_of: Design, channel: int) -> Finding:
+    """The finding of a channel whose statistic has reached its limit: onset, level since then, and what moved."""
+    watching = plan_of.channels[channel]
+    ages = onset_ages(state, plan_of, channel)
+    stretch = since(state.counts, ages.median)
+    reference = state.belief.counts[channel].copy()
+    parts, change = parts_of_change(plan_of, watching, stretch.counts, reference)
+    moved = leading_group(state.belief, state.plan, channel)
+    traffic = all(stream.name == TRAFFIC for stream, move in zip(plan_of.streams, moved, strict=True) if move)
+    mix = watching.rule is Rule.TRAFFIC_MIX
+    return Finding(
+        rule=watching.rule,
+        status=Status.FIRING,
+        reason=Reason.TRAFFIC_CHANGED if traffic else Reason.BEHAVIOUR_CHANGED,
+        severity=Severity.INFO if mix else severity(parts, change, plan_of.settings.taxonomy),
+        starts_at=int(state.counts.scalars[LAST]),
+        onset=_onset(state, ages),
+        counts=stretch.counts,
+        reference_counts=reference,
+        contribution=parts,
+        statistic=shown(state.belief.statistic[channel]),
+        threshold=shown(plan_of.limit[channel]),
+        false_alarm_interval=plan_of.settings.false_alarm_interval,
+        examples=state.examples[grew(parts, change)],
+    )
+
+
+def returned(state: State, plan_of: Design, channel: int) -> Finding | None:
+    """The finding that closes a channel's alarm, at a stride at least one window after it; None while the level lasts.
+
+    It needs `RETURN` nats for the reference against the level. While the window is nearer to the level, the pane that leaves it joins the
+    level, so that a level first seen in few responses becomes known better. Responses that joined the reference between onset and alarm
+    are taken out of it for this comparison. The finding's counts are those of the window.
+    """
+    watching = plan_of.channels[channel]
+    alarm = state.alarms[watching.rule]
+    since_alarm = int(state.counts.scalars[SEEN]) - 1 - alarm.seq
+    if since_alarm < plan_of.settings.window:
+        return None
+    last, reference = state.counts.rows[WINDOW].copy(), state.belief.counts[channel].copy()
+    level = np.array(alarm.level)
+    before = np.maximum(reference - np.array(alarm.joined), 0)
+    gain = lean(plan_of, watching, last, before, level + SHRINK * before / max(int(before.sum()), 1))
+    if gain < RETURN:
+        if gain < 0 and since_alarm >= plan_of.settings.window + plan_of.settings.stride:
+            level += state.counts.rows[PREVIOUS] - last + newest_pane(state.counts)
+            state.alarms[watching.rule] = replace(alarm, level=tuple(level.tolist()))
+        return None
+    parts, _ = parts_of_change(plan_of, watching, last, reference)
+    return Finding(
+        rule=watching.rule,
+        status=Status.RESOLVED,
+        reason=Reason.RETURNED_TO_REFERENCE,
+        severity=alarm.severity,
+        starts_at=alarm.starts_at,
+        onset=alarm.onset,
+        counts=last,
+        reference_counts=reference,
+        contribution=parts,
+        statistic=shown(state.belief.statistic[channel]),
+        threshold=shown(plan_of.limit[channel]),
+        false_alarm_interval=plan_of.settings.false_alarm_interval,
+    )
+
+
+def step(state: State, plan_of: Design) -> float | None:
+    """S(t) - S(t - 1) in nats between two full windows one stride apart; None until there are two."""
+    if int(state.counts.scalars[SEEN]) < plan_of.settings.window + plan_of.settings.stride:
+        return None
+    return entropy(state.counts.rows[WINDOW]) - entropy(state.counts.rows[PREVIOUS])
+
+
+def rate_moved(state: State, plan_of: Design, change: float, epsilon: float) -> Finding | None:
+    """The paper's rule at a stride: it fires at the first where abs(change) > ε and resolves at the first where it is not."""
+    alarm = state.alarms.get(Rule.ENTROPY_RATE)
+    above = abs(change) > epsilon
+    if above == (alarm is not None):
+        return None
+    now, before = state.counts.rows[WINDOW].copy(), state.counts.rows[PREVIOUS].copy()
+    stride = plan_of.settings.stride
+    finding = Finding(
+        rule=Rule.ENTROPY_RATE,
+        status=Status.FIRING,
+        reason=Reason.RATE_ABOVE_EPSILON,
+        severity=Severity.WARNING,
+        starts_at=int(state.counts.scalars[LAST]),
+        onset=_onset(state, Ages(1, stride, stride)),
+        counts=now,
+        reference_counts=before,
+        contribution=parts_of_entropy(now, before),
+        statistic=abs(change),
+        threshold=epsilon,
+        false_alarm_interval=None,
+        examples=state.examples[int(np.argmax(now - before))],
+    )
+    if alarm is None:
+        return finding
+    return replace(
+        finding,
+        status=Status.RESOLVED,
+        reason=Reason.RATE_WITHIN_EPSILON,
+        severity=alarm.severity,
+        starts_at=alarm.starts_at,
+        onset=alarm.onset,
+        examples=(),
+    )
+
+
+def shown(value: float) -> float:
+    """A statistic or limit in nats of evidence, ln(1 + value)."""
+    return math.log1p(value)
+
+
+def _onset(state: State, ages: Ages) -> Onset:
+    """The onset as a response and as times; an age of 1 is that of the last response."""
+    low, median, high = (time_of(state.counts, age) for age in (ages.oldest, ages.median, ages.youngest))
+    seq = int(state.counts.scalars[SEEN]) - round(ages.median)
+    return Onset(ts=median, seq=seq, low=min(low, median), high=max(median, high))

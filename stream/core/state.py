@@ -1,0 +1,238 @@
+"""What a monitor remembers, and its form as bytes: a version, a fingerprint of the settings, then arrays in a fixed order.
+
+What follows from other parts (window totals, branch counts, the table of alternatives) is left out and recomputed, so that ten thousand
+monitors stay small.
+"""
+
+import math
+import struct
+from dataclasses import dataclass
+from itertools import accumulate, chain, islice, pairwise
+
+import numpy as np
+import numpy.typing as npt
+
+from stream.core.alerts import Open
+from stream.core.detectors import Design, new_plan, settle
+from stream.core.kernel import LEARNT, STRIDE, TARGET, Belief, Counts, Plan, derive
+from stream.core.records import Onset, Rule, Severity, Source
+from stream.core.window import EXAMPLES, OLDER, RECENT
+from stream.errors import StateError
+
+VERSION = 1
+"""Of the layout below: a change of it makes older state unreadable, and says so."""
+
+_SCALARS = 6
+_HEADER = struct.Struct("<H8s")
+_OPEN = struct.Struct("<BB6q")
+_OFFSET = struct.Struct("<BIq")
+_COUNTS = struct.Struct("<BBHH")
+_RULES, _SEVERITIES = tuple(Rule), tuple(Severity)
+
+
+@dataclass(slots=True, eq=False)
+class State:
+    """Everything a monitor remembers.
+
+    `anchors` (c, k) are the reference counts that each channel's table was last made from. The integer arrays are views of two buffers, so
+    that they are written in one go: `long` holds what may grow for ever, `short` what a few windows bound.
+    """
+
+    long: npt.NDArray[np.int64]
+    short: npt.NDArray[np.int64]
+    counts: Counts
+    belief: Belief
+    plan: Plan
+    anchors: npt.NDArray[np.int64]
+    offsets: dict[Source, int]
+    alarms: dict[Rule, Open]
+    examples: list[tuple[str, ...]]
+
+
+def new_state(plan_of: Design) -> State:
+    """State of a monitor that has seen nothing."""
+    settings = plan_of.settings
+    k, c, panes = len(settings.taxonomy), len(plan_of.channels), settings.window // settings.stride
+    long = np.zeros(_SCALARS + panes + OLDER + c * (2 * k + 2), np.int64)
+    scalars, opened, older_opened, firing, begun, reference, anchors = _carve(
+        long, (_SCALARS,), (panes,), (OLDER,), (c,), (c,), (c, k), (c, k)
+    )
+    short = np.zeros((4 + panes + OLDER) * k, np.int64)
+    panes_kept, older, rows = _carve(short, (panes, k), (OLDER, k), (4, k))
+    scalars[STRIDE], scalars[TARGET] = settings.stride, settings.learn_from
+    alternatives = len(plan_of.odds)
+    return State(
+        long=long,
+        short=short,
+        counts=Counts(
+            scalars=scalars,
+            rows=rows,
+            panes=panes_kept,
+            opened=opened,
+            older=older,
+            older_opened=older_opened,
+            recent=np.zeros(RECENT, np.uint8),
+            cuts=np.zeros((3, k), np.int64),
+            latest=np.full((k, EXAMPLES), -1, np.int64),
+        ),
+        belief=Belief(
+            counts=reference,
+            size=np.zeros(c, np.int64),
+            branch=np.zeros((c, len(plan_of.streams), 2)),
+            firing=firing,
+            statistic=np.zeros(c),
+            sums=np.zeros(alternatives),
+            begun=begun,
+        ),
+        plan=new_plan(plan_of),
+        anchors=anchors,
+        offsets={},
+        alarms={},
+        examples=[()] * k,
+    )
+
+
+def _carve(buffer: npt.NDArray[np.int64], *shapes: tuple[int, ...]) -> list[npt.NDArray[np.int64]]:
+    """Views of consecutive parts of a buffer."""
+    views, start = [], 0
+    for shape in shapes:
+        end = start + math.prod(shape)
+        views.append(buffer[start:end].reshape(shape))
+        start = end
+    return views
+
+
+def pack(state: State, plan_of: Design) -> bytes:
+    """The state as bytes: equal for equal states, on every machine."""
+    counts, belief = state.counts, state.belief
+    learning = state.counts.scalars[LEARNT] >= 0
+    return b"".join(
+        (
+            _HEADER.pack(VERSION, plan_of.fingerprint),
+            state.long.tobytes(),
+            _kept(state).astype(_short_type(plan_of)).tobytes(),
+            counts.recent.tobytes(),
+            *((counts.cuts.tobytes(),) if learning else (belief.sums.tobytes(),)),
+            _pack_rest(state),
+        )
+    )
+
+
+def unpack(plan_of: Design, data: bytes) -> State:
+    """The state that `pack` wrote.
+
+    Raises:
+        StateError: the bytes were written by another version or under other settings, or are no state.
+    """
+    if len(data) < _HEADER.size:
+        raise StateError(
+            f"stored state of {len(data)} bytes is no state of a monitor; delete it and replay the scored topic"
+        )
+    version, fingerprint = _HEADER.unpack_from(data)
+    if version != VERSION:
+        raise StateError(
+            f"stored state has layout {version} and this program reads {VERSION}: run the program that wrote it, or start "
+            "with an empty table and let the scored topic be read again from its beginning"
+        )
+    if fingerprint != plan_of.fingerprint:
+        raise StateError(
+            "stored state was written under other settings (window, stride, reference, rules or taxonomy): restore those settings, or "
+            "start with an empty table and let the scored topic be read again from its beginning"
+        )
+    state = new_state(plan_of)
+    try:
+        _read(state, plan_of, data)
+    except (ValueError, IndexError, struct.error, UnicodeDecodeError) as error:
+        raise StateError(
+            f"stored state cannot be read ({error}); start with an empty table and read the scored topic again"
+        ) from error
+    return state
+
+
+def _kept(state: State) -> npt.NDArray[np.int64]:
+    """The part of `short` that does not follow from the rest: all but the rows of window totals."""
+    return state.short[: -2 * len(state.examples)]
+
+
+def _short_type(plan_of: Design) -> np.dtype[np.unsignedinteger]:
+    """The smallest type that holds the count of any bucket."""
+    return np.min_scalar_type(plan_of.settings.window << OLDER)
+
+
+def _pack_rest(state: State) -> bytes:
+    """Offsets, open alerts, and at the end all texts: topics, then the examples of each category."""
+    topics = sorted({source.topic for source in state.offsets})
+    texts = [*topics, *chain.from_iterable(state.examples)]
+    parts = [_COUNTS.pack(len(topics), len(state.alarms), len(state.offsets), len(texts))]
+    for source, offset in state.offsets.items():
+        parts.append(_OFFSET.pack(topics.index(source.topic), source.partition, offset))
+    for rule, alarm in state.alarms.items():
+        onset = alarm.onset
+        numbers = (alarm.seq, alarm.starts_at, onset.ts, onset.seq, onset.low, onset.high)
+        parts.append(_OPEN.pack(_RULES.index(rule), _SEVERITIES.index(alarm.severity), *numbers))
+        parts.append(np.array((alarm.joined, alarm.level), np.int64).tobytes())
+    parts.append(bytes(map(len, state.examples)))
+    parts.append(struct.pack(f"<{len(texts)}H", *map(len, texts)))
+    parts.append("".join(texts).encode())
+    return b"".join(parts)
+
+
+class _Reader:
+    """Takes values off the front of bytes, in the order in which `pack` put them there."""
+
+    def __init__(self, data: bytes, place: int) -> None:
+        self.data = data
+        self.place = place
+
+    def into(self, array: npt.NDArray[np.generic], dtype: np.dtype[np.generic] | None = None) -> None:
+        """Fill an array; `dtype` is the type in the bytes where it is another."""
+        values = np.frombuffer(self.data, dtype or array.dtype, array.size, self.place)
+        array.reshape(-1)[:] = values
+        self.place += values.nbytes
+
+    def values(self, form: struct.Struct) -> tuple[int, ...]:
+        """The next numbers of this form."""
+        taken: tuple[int, ...] = form.unpack_from(self.data, self.place)
+        self.place += form.size
+        return taken
+
+
+def _read(state: State, plan_of: Design, data: bytes) -> None:
+    reader = _Reader(data, _HEADER.size)
+    reader.into(state.long)
+    reader.into(_kept(state), _short_type(plan_of))
+    reader.into(state.counts.recent)
+    learning = state.counts.scalars[LEARNT] >= 0
+    for array in (state.counts.cuts,) if learning else (state.belief.sums,):
+        reader.into(array)
+    _read_rest(state, reader)
+    derive(state.counts, state.belief, state.plan)
+    if not learning:
+        settle(plan_of, state.plan, state.anchors)
+
+
+def _read_rest(state: State, reader: _Reader) -> None:
+    topics, alarms, sources, texts = reader.values(_COUNTS)
+    offsets = [reader.values(_OFFSET) for _ in range(sources)]
+    for _ in range(alarms):
+        rule, severity, seq, starts_at, ts, onset_seq, low, high = reader.values(_OPEN)
+        levels = np.empty((2, len(state.examples)), np.int64)
+        reader.into(levels)
+        state.alarms[_RULES[rule]] = Open(
+            seq=seq,
+            starts_at=starts_at,
+            severity=_SEVERITIES[severity],
+            onset=Onset(ts=ts, seq=onset_seq, low=low, high=high),
+            joined=tuple(levels[0].tolist()),
+            level=tuple(levels[1].tolist()),
+        )
+    per_category = reader.values(struct.Struct(f"{len(state.examples)}B"))
+    ends = list(accumulate(reader.values(struct.Struct(f"<{texts}H")), initial=0))
+    text = reader.data[reader.place :].decode()
+    if len(text) != ends[-1] or sum(per_category) + topics != texts:
+        raise ValueError("its texts are cut off")
+    words = iter([text[start:end] for start, end in pairwise(ends)])
+    names = list(islice(words, topics))
+    for topic, partition, offset in offsets:
+        state.offsets[Source(names[topic], partition)] = offset
+    state.examples = [tuple(islice(words, kept)) for kept in per_category]
