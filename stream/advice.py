@@ -11,10 +11,42 @@ from stream.formats.mapped import FieldMap
 from stream.formats.missing_time import MissingTime, Spaced
 
 _KNOWN = {
-    "prompt": "prompt question query instruction instructions user_prompt user_input input messages request goal text_in user".split(),
-    "response": "response answer completion output response_text model_output generation reply assistant prediction".split(),
-    "model": "model model_name model_id engine deployment llm".split(),
-    "ts": "ts timestamp time created created_at date datetime start_time startTime event_time at".split(),
+    "prompt": (
+        "prompt",
+        "question",
+        "query",
+        "instruction",
+        "user_prompt",
+        "user_input",
+        "input",
+        "messages",
+        "request",
+        "user",
+    ),
+    "response": (
+        "response",
+        "answer",
+        "completion",
+        "output",
+        "response_text",
+        "model_output",
+        "generation",
+        "reply",
+        "assistant",
+    ),
+    "model": ("model", "model_name", "model_id", "engine", "deployment", "llm"),
+    "ts": (
+        "ts",
+        "timestamp",
+        "time",
+        "created",
+        "created_at",
+        "datetime",
+        "start_time",
+        "startTime",
+        "event_time",
+        "date",
+    ),
 }
 """Names under which such a field is often found, the likeliest first."""
 
@@ -52,7 +84,7 @@ def advise(records: Sequence[SourceRecord], findings: Findings, *, missing_time:
     absent = tuple(target for target in ("prompt", "response") if chosen[target] is None)
     if absent:
         return Advice(absent=absent, fields=names)
-    maps = [f"{target}={name}" for target, name in chosen.items() if name and name != target and target != "ts"]
+    maps = [f"{target}={name}" for target, name in chosen.items() if name and target not in (name, "ts")]
     if chosen["model"] is None:
         maps.append(f"model=:{PLACEHOLDER}")
     timed = chosen["ts"] is not None and _share(rows, chosen["ts"], target="ts") >= _MOST

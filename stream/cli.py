@@ -1,6 +1,7 @@
 """The `valuedrift` program: finds the command, and turns an error into a sentence and an exit code."""
 
 import importlib
+import os
 import sys
 from typing import NoReturn
 
@@ -17,10 +18,13 @@ COMMANDS = {
     "check": "Say what is in a log file or topic, and whether it can be used.",
     "formats": "List the log formats that are read, each with an example.",
     "produce": "Send log files to Kafka.",
+    "tail": "Follow growing log files into Kafka, across rotation and restarts.",
+    "collect": "Take responses over HTTP and put them into Kafka.",
     "replay": "Run history through the same pipeline, paging nobody.",
     "sample": "Ask a model the same prompts again and again.",
     "notify": "Tell PagerDuty, Alertmanager, Slack and others of alerts.",
     "classify": "Label a file of prompts and responses.",
+    "experiment": "Repeat the experiments of the paper on real responses.",
     "train": "Train a classifier from labelled rows.",
     "evaluate": "Measure a classifier on labelled rows.",
     "export": "Turn a T5 checkpoint into a verified ONNX bundle.",
@@ -56,6 +60,8 @@ def cli() -> None:
 def main() -> NoReturn:
     """Runs the command line and exits: 0 done, 1 failed, 2 wrong use, 130 interrupted."""
     state = {"debug": False}
+    # ONNX Runtime reports its use to its maker unless this is set before it is loaded; whoever watches a model wants no such traffic.
+    os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
     try:
         code = cli.main(prog_name="valuedrift", standalone_mode=False, obj=state)
     except click.ClickException as error:

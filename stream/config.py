@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
 import tomli_w
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from stream.core.settings import EngineSettings, Watch
@@ -81,12 +81,25 @@ class ClassifierSettings(_Section):
 
 
 class WorkerSettings(_Section):
-    """The process: the consumer group and changelog it owns (`app_id`), and where it answers health checks."""
+    """The process: the consumer group and changelog it owns (`app_id`), and where it answers health checks.
+
+    `format` forces the format of the input topic's records, which are recognised otherwise.
+    """
 
     app_id: Name = "valuedrift"
     health_host: str = "127.0.0.1"
     health_port: Port = 0
     dead_letter_values: bool = True
+    format: str | None = None
+
+    @field_validator("format")
+    @classmethod
+    def _known(cls, format: str | None) -> str | None:  # noqa: A002 - the setting's name
+        from stream.formats.recognise import FORMATS  # noqa: PLC0415 - settings load without every decoder
+
+        if format is not None and format not in FORMATS:
+            raise ValueError(f"format must be one of {', '.join(FORMATS)}")
+        return format
 
 
 class MonitorSettings(_Section):
@@ -225,6 +238,11 @@ def environment_secret(name: str) -> SecretStr | None:
 def cache_folder() -> Path:
     """Where downloads are kept between runs: `valuedrift` below `XDG_CACHE_HOME`, or below `~/.cache`."""
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "valuedrift"
+
+
+def state_folder() -> Path:
+    """Where positions are kept that must survive a restart: `valuedrift` below `XDG_STATE_HOME`, or below `~/.local/state`."""
+    return Path(os.environ.get("XDG_STATE_HOME") or Path.home() / ".local" / "state") / "valuedrift"
 
 
 def _refuse_unknown_variables() -> None:

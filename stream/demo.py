@@ -131,7 +131,7 @@ def _kafka(demo: Demo, screen: Screen) -> Iterator[KafkaSettings]:
 def _remove(kafka: KafkaSettings, name: str) -> None:
     """Deletes every topic and consumer group whose name begins with the demo's."""
     with open_admin(kafka) as admin:
-        topics = [topic["name"] for topic in admin.list_topics() if topic["name"].startswith(name)]
+        topics = [topic for topic in admin.list_topics() if topic.startswith(name)]
         if topics:
             admin.delete_topics(topics)
         groups = [group["group_id"] for group in admin.list_groups() if group["group_id"].startswith(name)]

@@ -24,7 +24,7 @@ _STATES = {
     State.FIRING: ("changed", "bold red"),
     State.UNSTABLE_REFERENCE: ("reference unstable", "yellow"),
 }
-_BAR = 30
+_BAR = 24
 
 
 class Screen:
@@ -77,8 +77,9 @@ class Board:
         rate = done / max(time.monotonic() - self._began, 1e-9)
         head = f"{done:,} of {self._total:,} responses processed, {rate:,.0f}/s"
         if self._live is not None:
-            bar = ProgressBar(total=self._total, completed=done, width=_BAR)
-            self._live.update(Group(Text(head), bar, _table(monitors, self._categories)))
+            progress = Table.grid(padding=(0, 2, 0, 0))
+            progress.add_row(ProgressBar(total=self._total, completed=done, width=_BAR), head)
+            self._live.update(Group(progress, _table(monitors, self._categories)))
         elif time.monotonic() - self._spoke >= QUIET or done == self._total:
             self._spoke = time.monotonic()
             said = "; ".join(_in_words(event) for event in monitors.values())
@@ -110,7 +111,7 @@ def _table(monitors: Mapping[str, DriftEvent], categories: Sequence[str]) -> Tab
 
 
 def _shares(event: DriftEvent) -> Text:
-    """A bar of one character for each thirtieth, in the colours of the behaviours."""
+    """A bar of `_BAR` characters, in the colours of the behaviours."""
     total = max(1, sum(event.counts))
     bar = Text()
     done = 0

@@ -10,7 +10,7 @@ from stream.demo_story import AFTER, BEFORE, CHANGED, CONTROL, EVERY, UNCHANGED
 from stream.output import PLOT, REPORT
 from stream.report import count_rows
 from stream.trajectory import colours
-from stream.wording import instant, movers, percent, sentence
+from stream.wording import between, instant, movers, percent, sentence
 
 
 def introduce(screen: Screen, demo: Demo) -> None:
@@ -61,9 +61,7 @@ def _facts(found: AlertEvent, outcome: Outcome) -> Table:
     late = found.seq - story.swap_seq + 1
     missed = found.onset.seq - story.swap_seq
     table = Table(box=None, show_header=False, pad_edge=False, padding=(0, 2, 0, 2))
-    table.add_row(
-        "since", f"{instant(found.onset.ts)} (90 %: {instant(found.onset.low)} to {instant(found.onset.high)})"
-    )
+    table.add_row("since", f"{instant(found.onset.ts)} (90 %: between {between(found.onset)})")
     if moved:
         part = moved[0]
         table.add_row("towards", f"{part.category}: {percent(part.reference_share)} → {percent(part.share)}")

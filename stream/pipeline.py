@@ -24,6 +24,7 @@ from stream.core.records import (
     DeadLetter,
     DriftEvent,
     Reject,
+    RejectReason,
     ResponseEvent,
     Scored,
     Source,
@@ -31,7 +32,7 @@ from stream.core.records import (
 )
 from stream.core.settings import EngineSettings
 from stream.core.taxonomy import PAPER, Behaviour, RequestKind, Taxonomy
-from stream.errors import RecordError, SettingsError
+from stream.errors import RecordError, SettingsError, UnknownSchemaError
 from stream.formats import recognise
 from stream.formats.missing_time import MissingTime
 from stream.naming import monitor_name, value_of
@@ -106,7 +107,8 @@ class Classify:
     """The first stage: records of any known format in, scored records and dead letters out. It keeps no state.
 
     `monitor_by` says what tells monitors apart, `attributes` which ones go into scored records; `form` skips the recognition of
-    the format; without `keep_values` dead letters carry no original text.
+    the format; without `keep_values` dead letters carry no original text. Those of records that are merely skipped, where there is nothing
+    to repair, never do.
 
     Raises:
         SettingsError: the classifier's labels are not the taxonomy that the engine was set up for.
@@ -134,7 +136,8 @@ class Classify:
         for record in records:
             for found in recognise.decode(record, missing_time=self.missing_time, form=self.form):
                 if isinstance(found, Reject):
-                    dead.append(dead_letter(record, found, keep_value=self.keep_values))
+                    keep = self.keep_values and not found.reason.skipped
+                    dead.append(dead_letter(record, found, keep_value=keep))
                 else:
                     events.append((record, found))
         return Batch(tuple(events), tuple(dead))
@@ -208,6 +211,12 @@ def dead_letter(record: SourceRecord, reject: Reject, *, keep_value: bool = True
         detail=detail,
         ts=known(record.timestamp),
     )
+
+
+def unreadable(error: RecordError) -> Reject:
+    """Returns why a scored record that `Detect.read` refused becomes a dead letter."""
+    unknown = isinstance(error.__cause__, UnknownSchemaError)
+    return Reject(RejectReason.UNKNOWN_SCHEMA if unknown else RejectReason.UNKNOWN_FORMAT, str(error))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

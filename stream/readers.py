@@ -8,12 +8,12 @@ from operator import attrgetter
 import numpy as np
 import numpy.typing as npt
 
-from stream.core.records import DeadLetter, Micros, Reject, RejectReason, Scored, SourceRecord
-from stream.errors import InputError, RecordError, UnknownSchemaError
+from stream.core.records import DeadLetter, Micros, RejectReason, Scored, SourceRecord
+from stream.errors import InputError, RecordError
 from stream.files import NO_TIME, LogFiles
 from stream.formats.labelled import PIECE_BYTES, decode_labelled_rows
 from stream.formats.missing_time import Spaced
-from stream.pipeline import Batch, Classify, Detect, dead_letter
+from stream.pipeline import Batch, Classify, Detect, dead_letter, unreadable
 from stream.recorder import Placed, Recorder
 from stream.times import EARLIEST
 
@@ -130,7 +130,7 @@ def read_scored_topic(records: Iterable[SourceRecord], recorder: Recorder, *, wa
             try:
                 groups = detect.read([record])
             except RecordError as error:
-                recorder.take((), [dead_letter(record, _reject(error))])
+                recorder.take((), [dead_letter(record, unreadable(error))])
             else:
                 recorder.take([_in_order(scored) for several in groups.values() for scored in several])
         watch()
@@ -146,11 +146,6 @@ def _classified(batch: Batch, classify: Classify, recorder: Recorder) -> None:
         ],
         batch.dead,
     )
-
-
-def _reject(error: RecordError) -> Reject:
-    unknown = isinstance(error, UnknownSchemaError)
-    return Reject(RejectReason.UNKNOWN_SCHEMA if unknown else RejectReason.UNKNOWN_FORMAT, str(error))
 
 
 def _in_order(scored: Scored) -> Placed:

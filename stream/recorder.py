@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from stream.codec.dead_letter import encode_dead_letter
-from stream.codec.rows import encode_scored_rows
+from stream.codec.rows import scored_row_lines
 from stream.core.engine import Engine
 from stream.core.records import AlertEvent, DeadLetter, DriftEvent, Scored
 from stream.core.settings import EngineSettings
@@ -111,13 +111,11 @@ class Recorder:
         return self._tally.summary(sources=sources)
 
     def _write(self, pieces: Sequence[Placed], dead: Sequence[DeadLetter]) -> None:
-        lines = [encode_scored_rows(piece.scored, self.settings.taxonomy) for piece in pieces]
-        if len(lines) > 1:
-            each = [line for several in lines for line in several.split(b"\n")[:-1]]
+        lines = [line for piece in pieces for line in scored_row_lines(piece.scored, self.settings.taxonomy)]
+        if len(pieces) > 1:
             order = np.argsort(np.concatenate([piece.places for piece in pieces]), kind="stable")
-            self._files.scored.write(b"\n".join([each[place] for place in order.tolist()] + [b""]))
-        else:
-            self._files.scored.writelines(lines)
+            lines = [lines[place] for place in order.tolist()]
+        self._files.scored.write("".join(lines).encode())
         self._files.dead.writelines(encode_dead_letter(letter) + b"\n" for letter in dead)
         self._tally.dead(letter.reason for letter in dead)
 

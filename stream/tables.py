@@ -1,8 +1,12 @@
-"""Tables as log files: each row of a CSV, TSV or Parquet file is a JSON object with a field for each column."""
+"""Tables as log files: each row of a CSV, TSV or Parquet file is a JSON object with a field for each column.
+
+A `.json` file that holds one array is a table too: its items are the rows.
+"""
 
 import csv
 import importlib
 import io
+import itertools
 import json
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,14 +17,14 @@ import msgspec
 from stream.errors import InputError
 
 _DELIMITERS = {".csv": ",", ".tsv": "\t"}
-_PARQUET = ".parquet"
+_PARQUET, _JSON = ".parquet", ".json"
 _LONGEST_CELL = 4 * 1024 * 1024
 """Characters; Python's own limit of 131,072 is below a long chat."""
 
 
 def is_table(path: Path) -> bool:
     """Says whether the file's name is that of a table, packed by gzip or not."""
-    return _kind(path) in (*_DELIMITERS, _PARQUET)
+    return _kind(path) in (*_DELIMITERS, _PARQUET, _JSON)
 
 
 def rows(path: Path, content: BinaryIO) -> Iterator[bytes]:
@@ -30,7 +34,9 @@ def rows(path: Path, content: BinaryIO) -> Iterator[bytes]:
         InputError: the file is no such table, or Parquet cannot be read here.
     """
     kind = _kind(path)
-    return _parquet(path) if kind == _PARQUET else _separated(path, content, _DELIMITERS[kind])
+    if kind == _PARQUET:
+        return _parquet(path)
+    return _items(path, content) if kind == _JSON else _separated(path, content, _DELIMITERS[kind])
 
 
 def _kind(path: Path) -> str:
@@ -49,6 +55,22 @@ def _separated(path: Path, content: BinaryIO, delimiter: str) -> Iterator[bytes]
         raise InputError(f"cannot read {path} at line {reader.line_num}: {error}") from None
     finally:
         text.detach()
+
+
+def _items(path: Path, content: BinaryIO) -> Iterator[bytes]:
+    """The items of one array; the lines where the file holds JSON lines instead."""
+    first = content.readline()
+    while first.isspace():
+        first = content.readline()
+    if not first.lstrip(b"\xef\xbb\xbf \t").startswith(b"["):
+        yield from itertools.chain([first], content)
+        return
+    try:
+        yield from map(
+            bytes, msgspec.json.decode(first.lstrip(b"\xef\xbb\xbf") + content.read(), type=list[msgspec.Raw])
+        )
+    except msgspec.DecodeError as error:
+        raise InputError(f"cannot read {path}: {error}") from None
 
 
 def _parquet(path: Path) -> Iterator[bytes]:

@@ -2,7 +2,7 @@
 
 from datetime import UTC, datetime, timedelta
 
-from stream.core.records import AlertEvent, Contributor, Micros, Rule, Status
+from stream.core.records import AlertEvent, Contributor, Micros, Onset, Rule, Status
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -21,7 +21,7 @@ def sentence(alert: AlertEvent) -> str:
     took = alert.seq - alert.onset.seq + 1
     return (
         f"{_subject(alert.rule).capitalize()} changed about {instant(alert.onset.ts)} "
-        f"(between {instant(alert.onset.low)} and {instant(alert.onset.high)}){': ' if moved else ''}{moved}; "
+        f"(between {between(alert.onset)}){': ' if moved else ''}{moved}; "
         f"decided at response {alert.seq:,}, {took:,} after the onset."
     )
 
@@ -39,6 +39,13 @@ def movers(alert: AlertEvent, *, most: int = 2) -> tuple[Contributor, ...]:
 def instant(at: Micros) -> str:
     """An instant to the second, as people write it: `2026-11-24 08:15:00 UTC`."""
     return f"{_datetime(at):%Y-%m-%d %H:%M:%S} UTC"
+
+
+def between(onset: Onset) -> str:
+    """The interval that an onset lies in, with dates only where they differ from the onset's."""
+    day = f"{_datetime(onset.ts):%Y-%m-%d}"
+    low, high = (instant(at).removeprefix(day).strip() for at in (onset.low, onset.high))
+    return f"{low.removesuffix(' UTC')} and {high.removesuffix(' UTC')}"
 
 
 def percent(share: float) -> str:

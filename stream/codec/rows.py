@@ -43,10 +43,19 @@ def encode_scored_rows(scored: Scored, taxonomy: Taxonomy) -> bytes:
     Raises:
         ValueError: columns differ in length, or a number is not finite.
     """
+    return "".join(scored_row_lines(scored, taxonomy)).encode()
+
+
+def scored_row_lines(scored: Scored, taxonomy: Taxonomy) -> list[str]:
+    """Returns the same lines one by one, for those who put them into another order.
+
+    Raises:
+        ValueError: as `encode_scored_rows`.
+    """
     if not len(scored):
-        return b""
+        return []
     if scored.probs is None and not scored.finish_reason and not scored.attributes:
-        return _encode_labels(scored, taxonomy)
+        return _label_lines(scored, taxonomy)
     names = taxonomy.names
     absent: list[None] = [None] * len(scored)
     source = _Source(scored.source.topic, scored.source.partition)
@@ -68,10 +77,12 @@ def encode_scored_rows(scored: Scored, taxonomy: Taxonomy) -> bytes:
         attributes,
         strict=True,
     )
-    return _ENCODER.encode_lines([_Row(scored.monitor, scored.classifier, source, *row) for row in values])
+    rows = [_Row(scored.monitor, scored.classifier, source, *row) for row in values]
+    # At line feeds only: JSON escapes those inside texts, and Python's splitlines would cut at others that it does not.
+    return [f"{line}\n" for line in _ENCODER.encode_lines(rows).decode().split("\n")[:-1]]
 
 
-def _encode_labels(scored: Scored, taxonomy: Taxonomy) -> bytes:
+def _label_lines(scored: Scored, taxonomy: Taxonomy) -> list[str]:
     """The same lines for responses of which only the label is known, several times faster: without an object for each.
 
     They differ in four fields; the text around those is taken from one line that the encoder wrote.
@@ -89,8 +100,7 @@ def _encode_labels(scored: Scored, taxonomy: Taxonomy) -> bytes:
         [names[category] for category in scored.category.tolist()],
         strict=True,
     )
-    lines = [
+    return [
         f'{head}{offset},"event_id":"{event_id}","ts":"{ts}","category":{category}{tail}\n'
         for offset, event_id, ts, category in values
     ]
-    return "".join(lines).encode()

@@ -1,5 +1,6 @@
 """`valuedrift check`."""
 
+import shlex
 from collections import Counter
 from collections.abc import Sequence
 from itertools import islice
@@ -20,6 +21,9 @@ if TYPE_CHECKING:
 
 SHOWN = 60
 """Characters of a text that are shown."""
+
+_SUFFIXES = frozenset({".jsonl", ".ndjson", ".json", ".log", ".txt", ".gz", ".csv", ".tsv", ".parquet"})
+"""What ends so is meant as a file, though there is none; a topic's name has dots too."""
 
 
 @click.command()
@@ -55,9 +59,11 @@ def check(
     _report(source, findings)
     advice = advise(records, findings, missing_time=missing_time)
     if advice is not None:
-        _advise(source, advice, findings)
+        _advise(source, advice, findings, field_map)
     elif _untimed(findings):
-        click.echo(f"  for a replay, space the rows evenly: valuedrift replay {source} --every 1s --out out")
+        click.echo(
+            f"  for a replay, space the rows evenly: valuedrift replay {shlex.quote(source)} --every 1s --out out"
+        )
     if findings.usable:
         _show(findings.events)
     elif advice is not None and advice.findings is not None and advice.findings.usable:
@@ -74,7 +80,7 @@ def _sample(
     from stream.formats.missing_time import Demanded, RecordTime
 
     path = Path(source)
-    if source == "-" or path.exists() or path.suffix or "/" in source:
+    if source == "-" or "/" in source or path.suffix in _SUFFIXES or path.exists():
         return list(islice(LogFiles([path], field_map=field_map), rows)), Demanded()
     from stream.checking import mapped
     from stream.config import load
@@ -102,33 +108,37 @@ def _report(source: str, findings: "Findings") -> None:
 
 def _list(word: str, rejects: "Counter[Reject]") -> None:
     for reject, count in rejects.most_common(5):
-        click.echo(f"  {word}  {count:,} × {reject.reason}: {reject.detail}")
+        click.echo(f"  {word}  {count:,} {reject.reason}: {reject.detail}")
     rest = sum(rejects.values()) - sum(count for _, count in rejects.most_common(5))
     if rest:
-        click.echo(f"  {word}  {rest:,} × for other reasons")
+        click.echo(f"  {word}  {rest:,} for other reasons")
 
 
 def _untimed(findings: "Findings") -> bool:
     return any(reject.reason == "no_time" for reject in findings.refused)
 
 
-def _advise(source: str, advice: "Advice", findings: "Findings") -> None:
+def _advise(source: str, advice: "Advice", findings: "Findings", given: "FieldMap | None") -> None:
     from stream.advice import PLACEHOLDER
 
+    source = shlex.quote(source)
     fields = ", ".join(visible(name) or "''" for name in advice.fields[:20])
     click.echo(f"what to do: the rows have the fields {fields}")
     if advice.absent:
-        what = " and ".join(advice.absent)
+        what = " or ".join(f"a {name}" for name in advice.absent)
         click.echo(
-            f"  none of them looks like a {what}. If one is, name it: --map prompt=FIELD,response=FIELD,model=FIELD,ts=FIELD. "
+            f"  none of them looks like {what}. If one is, name it: --map prompt=FIELD,response=FIELD,model=FIELD,ts=FIELD. "
             "A log without both prompts and responses cannot be watched."
         )
         return
-    options = f" --map '{','.join(advice.maps)}'" if advice.maps else ""
+    maps = ",".join(filter(None, (str(given or ""), *advice.maps)))
+    options = f" --map {shlex.quote(maps)}" if maps else ""
     every = " --every 1s" if advice.every else ""
     click.echo(f"  makes {advice.usable:,} of {findings.rows:,} usable:")
     click.echo(f"    valuedrift replay {source}{options}{every} --out out")
     click.echo(f"    valuedrift produce {source}{options}")
+    if advice.findings is not None:
+        _list("still refused", advice.findings.refused)
     if advice.bad_times:
         click.echo(
             f"  the times in {visible(advice.bad_times)} are in no form that is read (RFC 3339, or a number since 1970)"

@@ -117,7 +117,8 @@ def replay(
         with _progress() as meter:
             summary = run(plan, settings, folder, load=lambda: _load(settings.classifier), meter=meter)
         seconds = time.monotonic() - began
-        complete(folder, summary)
+        with _drawing():
+            complete(folder, summary)
     _report(summary, seconds, out / REPORT)
 
 
@@ -143,6 +144,19 @@ def _report(summary: "Summary", seconds: float, page: Path) -> None:
 
 def _many(count: int, what: str) -> str:
     return f"{count:,} {what}" if count == 1 else f"{count:,} {what}s"
+
+
+@contextmanager
+def _drawing() -> Iterator[None]:
+    """Says on a terminal that the rest takes a moment."""
+    from rich.console import Console
+
+    console = Console(stderr=True)
+    if not console.is_terminal:
+        yield
+        return
+    with console.status("drawing the report …"):
+        yield
 
 
 @contextmanager

@@ -146,7 +146,10 @@ def sample(
         output = _output(stack, settings, plan, out, topic)
         sampler = Sampler(plan, asked, output, concurrency=concurrency, environment=environment or None, adaptive=rule)
         job = _Job(sampler, asked, ledger, output.place)
-        return asyncio.run(job.run(output, schedule, check=not no_model_check))
+        try:
+            return asyncio.run(job.run(output, schedule, check=not no_model_check))
+        except asyncio.CancelledError:  # asked to stop for the second time
+            return 130
 
 
 @dataclass(slots=True)
@@ -157,6 +160,7 @@ class _Job:
     endpoint: "Endpoint"
     ledger: "Ledger"
     place: str
+    say: Callable[[str], None] = click.echo
 
     async def run(self, output: "FileOutput | StreamOutput", schedule: "Schedule | None", *, check: bool) -> int:
         from stream.sampling.progress import shown
@@ -165,8 +169,8 @@ class _Job:
 
         listeners = Listeners(began=self._began, ended=self._ended, waits=self._waits)
         runner = Runner(self.sampler, self.endpoint, output, schedule=schedule, listeners=listeners)
-        _on_signals(runner)
-        with shown(self.sampler, self.endpoint, self.ledger):
+        with shown(self.sampler, self.endpoint, self.ledger) as self.say:
+            _on_signals(runner, self.say)
             ending = await runner.run(check=check, rng=random.Random())  # noqa: S311 - jitter is no secret
         if ending is Ending.STOPPED:
             return 0 if schedule is not None and not self.sampler.tally.missing else 130
@@ -175,36 +179,35 @@ class _Job:
     def _began(self, name: str, _tally: "Tally") -> None:
         have = sum(map(len, self.sampler.kept.values()))
         if have:
-            click.echo(f"going on with round {name}: {have:,} answers are there already", err=True)
+            self.say(f"going on with round {name}: {have:,} answers are there already")
 
     def _ended(self, report: "RoundReport") -> None:
         from stream.sampling.progress import figures
 
         tally = report.tally
         line = figures(tally, self.endpoint.retries, self.ledger, seconds=report.seconds)
-        click.echo(f"round {report.name} {report.ending} after {report.seconds:.1f} s: {line} → {self.place}", err=True)
+        self.say(f"round {report.name} {report.ending} after {report.seconds:.1f} s: {line} → {self.place}")
         if report.error:
-            click.echo(report.error, err=True)
+            self.say(report.error)
         for trouble, requests in tally.troubles.items():
-            click.echo(f"{requests:,} requests failed every time they were tried ({trouble})", err=True)
+            self.say(f"{requests:,} requests failed every time they were tried ({trouble})")
         if tally.missing:
-            click.echo(
-                f"{tally.missing:,} of {tally.total:,} answers are missing; run the same command again to ask for them",
-                err=True,
+            self.say(
+                f"{tally.missing:,} of {tally.total:,} answers are missing; run the same command again to ask for them"
             )
 
     def _waits(self, seconds: float, missed: int) -> None:
         late = f" ({missed} missed: a round took longer than --every)" if missed else ""
-        click.echo(f"next round in {max(0.0, seconds):,.0f} s{late}", err=True)
+        self.say(f"next round in {max(0.0, seconds):,.0f} s{late}")
 
 
-def _on_signals(runner: "Runner") -> None:
+def _on_signals(runner: "Runner", say: Callable[[str], None]) -> None:
     """The first Ctrl-C or SIGTERM waits for the answers under way; the second does not."""
     loop = asyncio.get_running_loop()
     task = asyncio.current_task()
 
     def interrupted() -> None:
-        click.echo("stopping: waiting for the answers under way; once more to leave at once", err=True)
+        say("stopping: waiting for the answers under way; once more to leave at once")
         runner.stop()
         for number in (signal.SIGINT, signal.SIGTERM):
             loop.remove_signal_handler(number)

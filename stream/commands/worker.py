@@ -1,6 +1,5 @@
 """`valuedrift worker`."""
 
-import logging
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
@@ -31,11 +30,12 @@ def worker(context: click.Context, config: Path | None, bootstrap_servers: str |
     Runs until Ctrl-C or SIGTERM, then delivers and commits what is in flight. Any number of workers share the topics'
     partitions. The topics must exist (`valuedrift topics create`).
     """
+    from stream import logs
     from stream.config import load
     from stream.worker.run import run_worker
 
-    _set_up_logging(debug=bool(context.find_root().obj["debug"]))
-    run_worker(_job(load(config, bootstrap_servers=bootstrap_servers), role), say=_say)
+    logs.set_up(debug=bool(context.find_root().obj["debug"]))
+    run_worker(_job(load(config, bootstrap_servers=bootstrap_servers), role), say=click.echo)
 
 
 def _job(settings: "Settings", role: Role) -> "Job":
@@ -51,25 +51,3 @@ def _job(settings: "Settings", role: Role) -> "Job":
     classifier = load(bundle, device=settings.classifier.device, threads=settings.classifier.threads)
     classifier.warmup()
     return Job(settings=settings, taxonomy=taxonomy_of(classifier), classifier=classifier, detects=role == "all")
-
-
-def _say(line: str) -> None:
-    """One line for people and for a parent process, which reads the health URL from it: so it must not wait in a buffer."""
-    click.echo(line)
-
-
-def _set_up_logging(*, debug: bool) -> None:
-    """Our own lines from INFO, the libraries' from WARNING; their tracebacks only where they were asked for."""
-    handler = logging.StreamHandler()
-    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
-    if not debug:
-        handler.addFilter(_without_traceback)
-    logging.basicConfig(level=logging.WARNING, handlers=[handler])
-    logging.getLogger("stream").setLevel(logging.INFO)
-    for faust in ("driver", "table"):  # Faust logs under the module of the subclass
-        logging.getLogger(f"stream.worker.{faust}").setLevel(logging.WARNING)
-
-
-def _without_traceback(record: logging.LogRecord) -> bool:
-    record.exc_info = record.exc_text = None
-    return True

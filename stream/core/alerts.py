@@ -20,16 +20,12 @@ _Shares = npt.NDArray[np.float64]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Open:
-    """An alert that fired and has not resolved: what its resolution must repeat, and what it is judged by.
-
-    `joined` are the counts (k,) since the onset at the alarm; `level` the same with what is known by now.
-    """
+    """An alert that fired and has not resolved: what its resolution must repeat, and the counts (k,) of the level that it holds at."""
 
     seq: int
     starts_at: Micros
     severity: Severity
     onset: Onset
-    joined: tuple[int, ...]
     level: tuple[int, ...]
 
 

@@ -23,16 +23,13 @@ MOST_SUBSETS = 4
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Grid:
-    """Alternatives in order of their group, where a group is a set of streams that move together.
+    """Alternatives: by how much each multiplies the odds of each stream's upper branch, and its weight beforehand.
 
-    Shapes: `odds` float64 (alternatives, streams), 1 where a stream does not move; `weight` float64 (alternatives,), in any unit;
-    `group` int64 (alternatives,), an index into `moves` int8 (groups, streams), 1 where the group moves the stream.
+    Shapes: `odds` float64 (alternatives, streams), 1 where a stream does not move; `weight` float64 (alternatives,), in any unit.
     """
 
     odds: npt.NDArray[np.float64]
     weight: npt.NDArray[np.float64]
-    group: npt.NDArray[np.int64]
-    moves: npt.NDArray[np.int8]
 
 
 def grid(streams: Sequence[Stream], chosen: Sequence[Stream]) -> Grid:
@@ -49,17 +46,13 @@ def grid(streams: Sequence[Stream], chosen: Sequence[Stream]) -> Grid:
     sizes = range(1, len(places) + 1) if len(places) <= MOST_SUBSETS else (1, 2, len(places))
     odds: list[list[float]] = []
     weight: list[float] = []
-    group: list[int] = []
-    moves: list[list[int]] = []
     for size in sizes:
         for subset in combinations(places, size):
             for factors, share in _shifts(size, len(places)):
                 shift = dict(zip(subset, factors, strict=True))
                 odds.append([shift.get(index, 1.0) for index in range(len(streams))])
                 weight.append(share)
-                group.append(len(moves))
-            moves.append([int(index in subset) for index in range(len(streams))])
-    return Grid(np.array(odds), np.array(weight), np.array(group), np.array(moves, np.int8))
+    return Grid(np.array(odds), np.array(weight))
 
 
 def _shifts(size: int, watched: int) -> list[tuple[tuple[float, ...], float]]:

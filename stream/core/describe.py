@@ -42,7 +42,7 @@ def drift_event(memory: Memory, plan_of: Design, place: Place, condition: State,
         sigma=None,
         gamma_eff=None,
         statistic=digits(shown(memory.belief.statistic[0])),
-        threshold=digits(shown(plan_of.limit[0])),
+        threshold=digits(shown(memory.plan.limit[0])),
         state=condition,
         reference=_reference(memory, plan_of),
     )

@@ -13,17 +13,15 @@ import numpy.typing as npt
 
 from stream.core.alternatives import Grid, grid
 from stream.core.entropy import request_kinds
-from stream.core.kernel import Belief, Plan, tabulate
+from stream.core.kernel import CLOSED, POWER, SEEN, SHORT, Belief, Counts, Plan
 from stream.core.records import Rule
 from stream.core.settings import EngineSettings
 from stream.core.streams import TRAFFIC, Stream, nested_streams, sides, watched
 
-OVERSHOOT = {True: 0.70, False: 0.72}
+OVERSHOOT = {True: 0.70, False: 0.71}
 """Limit over interval, for one stream alone and for several: sums jump past the limit, so a lower one gives the wanted interval."""
 CEILING = 0.25
 """Share of the limit up to which onsets without evidence may add up."""
-GROWTH = 1.5
-"""The table of alternatives is made afresh each time the reference has grown by this factor."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -41,18 +39,19 @@ class Design:
 
     settings: EngineSettings
     streams: tuple[Stream, ...]
-    side: npt.NDArray[np.int8]
-    kinds: npt.NDArray[np.int8]
     channels: tuple[Channel, ...]
+    kinds: npt.NDArray[np.int8]
+    side: npt.NDArray[np.int8]
     odds: npt.NDArray[np.float64]
-    group: npt.NDArray[np.int64]
-    moves: npt.NDArray[np.int8]
-    first: npt.NDArray[np.int64]
-    first_group: npt.NDArray[np.int64]
-    limit: npt.NDArray[np.float64]
-    ceiling: npt.NDArray[np.float64]
     weight: npt.NDArray[np.float64]
+    ceiling: npt.NDArray[np.float64]
+    base: npt.NDArray[np.float64]
+    first: npt.NDArray[np.int64]
     fingerprint: bytes
+
+    def part(self, channel: int) -> slice:
+        """Places of a channel's alternatives."""
+        return slice(int(self.first[channel]), int(self.first[channel + 1]))
 
 
 @lru_cache(maxsize=64)
@@ -69,60 +68,54 @@ def design(settings: EngineSettings) -> Design:
     if settings.traffic_mix and mix:
         channels.append(Channel(Rule.TRAFFIC_MIX, mix, grid(streams, mix)))
     grids = [channel.alternatives for channel in channels]
-    groups = np.cumsum([0] + [len(part.moves) for part in grids])
-    limit = np.array([OVERSHOOT[len(channel.streams) == 1] for channel in channels]) * settings.false_alarm_interval
+    lengths = [len(part.odds) for part in grids]
+    base = np.array([OVERSHOOT[len(channel.streams) == 1] for channel in channels]) * settings.false_alarm_interval
     return Design(
         settings=settings,
         streams=streams,
-        side=sides(streams, len(settings.taxonomy)),
-        kinds=request_kinds(settings.taxonomy),
         channels=tuple(channels),
+        kinds=request_kinds(settings.taxonomy),
+        side=sides(streams, len(settings.taxonomy)),
         odds=np.concatenate([part.odds for part in grids]),
-        group=np.concatenate([part.group + shift for part, shift in zip(grids, groups[:-1], strict=True)]),
-        moves=np.concatenate([part.moves for part in grids]),
-        first=np.cumsum([0] + [len(part.odds) for part in grids]),
-        first_group=groups,
-        limit=limit,
         weight=np.concatenate([part.weight for part in grids]),
-        ceiling=np.repeat(CEILING * limit, [len(part.odds) for part in grids]),
+        ceiling=np.repeat(CEILING * base, lengths),
+        base=base,
+        first=np.cumsum([0, *lengths]),
         fingerprint=bytes.fromhex(settings.fingerprint),
     )
 
 
 def new_plan(plan_of: Design) -> Plan:
-    """A plan without a reference yet: `settle` writes each channel's part."""
+    """A plan without a reference yet: the kernel writes what follows from one."""
     alternatives = len(plan_of.odds)
     return Plan(
-        likelihood=np.ones((len(plan_of.settings.taxonomy), alternatives)),
+        ratio=np.ones((len(plan_of.settings.taxonomy), alternatives)),
         prior=np.zeros(alternatives),
+        limit=plan_of.base * (1.0 + (SHORT / plan_of.settings.learn_from) ** POWER),
+        odds=plan_of.odds,
         weight=plan_of.weight,
         ceiling=plan_of.ceiling,
-        group=plan_of.group,
-        moves=plan_of.moves,
         side=plan_of.side,
+        base=plan_of.base,
         first=plan_of.first,
-        first_group=plan_of.first_group,
-        limit=plan_of.limit,
-        rebuild_at=np.full(len(plan_of.channels), np.inf),
     )
 
 
-def settle(plan_of: Design, plan: Plan, anchors: npt.NDArray[np.int64], *, only: int | None = None) -> None:
-    """Make the alternatives of all channels, or of one, the shifts of their reference counts in `anchors` (c, k)."""
-    tabulate(anchors, plan_of.odds, (0, len(anchors)) if only is None else (only, only + 1), plan)
-    plan.rebuild_at[:] = GROWTH * anchors.sum(axis=1)
-
-
-def restart(belief: Belief, plan: Plan, channel: int, *, at: int) -> None:
-    """Forget a channel's evidence: the next response, `at`, is the first that counts."""
-    belief.sums[int(plan.first[channel]) : int(plan.first[channel + 1])] = 0.0
+def restart(counts: Counts, belief: Belief, plan_of: Design, channel: int) -> None:
+    """Forget a channel's evidence: the next response is the first that counts."""
+    belief.sums[plan_of.part(channel)] = 0.0
     belief.statistic[channel] = 0.0
-    belief.begun[channel] = at
+    belief.begun[channel] = counts.scalars[SEEN]
 
 
-def leading_group(belief: Belief, plan: Plan, channel: int) -> npt.NDArray[np.int8]:
-    """Which streams (s,) the alternative with most evidence moves: 1 moved, 0 not."""
-    first, last = int(plan.first[channel]), int(plan.first[channel + 1])
-    top = first + int(np.argmax(plan.prior[first:last] * belief.sums[first:last]))
-    leading: npt.NDArray[np.int8] = plan.moves[plan.group[top]]
-    return leading
+def hold(counts: Counts, belief: Belief, channel: int, *, firing: bool) -> None:
+    """Begin or end a channel's alarm: what has not joined its reference by then, and what comes until the end, never does."""
+    belief.firing[channel] = firing
+    belief.joins[channel] = counts.scalars[CLOSED] + 1
+
+
+def leading(belief: Belief, plan: Plan, plan_of: Design, channel: int) -> npt.NDArray[np.bool_]:
+    """Which streams (s,) the alternative with most evidence moves."""
+    part = plan_of.part(channel)
+    moved: npt.NDArray[np.bool_] = plan_of.odds[part][np.argmax(plan.prior[part] * belief.sums[part])] != 1.0
+    return moved

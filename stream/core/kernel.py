@@ -13,15 +13,21 @@ import numpy as np
 import numpy.typing as npt
 from numba import njit
 
-FULL_PANE, LEARNED, ALARM, REBUILD = 1, 2, 4, 8
-"""Bits of a code: a pane is full; the reference has its target; channel 0 alarms; its table is due. The last two again a channel on."""
+FULL_PANE, LEARNED, ALARM = 1, 2, 4
+"""Bits of a code: a pane is full; the reference has its target; channel 0 alarms. Channel i alarms with `ALARM << i`."""
 
-SEEN, LEARNT, STRIDE, TARGET, OPENED, LAST = range(6)
+SEEN, LEARNT, STRIDE, TARGET, OPENED, LAST, CLOSED, FILLED = range(8)
 """Places in `Counts.scalars`: responses so far; of them in this attempt at learning (-1 once learned); pane size; responses to learn;
-time of the open pane's first response; time of the last response."""
+time of the open pane's first response; time of the last response; blocks closed since learning; responses in the open block."""
 PARTIAL, PREVIOUS, WINDOW, MOMENT = range(4)
 """Rows of `Counts.rows`: the open pane; full panes one stride ago; full panes kept; the same weighted by position 0, 1, …"""
 
+BLOCK, LAG = 100, 10
+"""Responses wait in blocks of this many, and for this many later blocks, before they join the reference: a change under way is kept out."""
+DOUBT = 0.25
+"""Standard errors by which a reference's share is moved towards an alternative before that alternative is judged against it."""
+SHORT, POWER = 530.0, 1.5
+"""The limit is raised by (SHORT / n)^POWER for a reference of n responses: for what DOUBT leaves of a short one's error."""
 LARGEST = 1e250
 """Cap on a sum: far above any threshold, so it decides nothing, and finite."""
 
@@ -39,11 +45,11 @@ def compiled(function: _F) -> _F:
 
 
 class Counts(NamedTuple):
-    """What was counted: `scalars` (6,), `rows` (4, k), `panes` (window / stride, k) as a ring with the times `opened` at which each began.
+    """What was counted: `scalars` (8,), `rows` (4, k), `panes` (window / stride, k) as a ring with the times `opened` at which each began.
 
-    `older` (levels, k) and `older_opened` are what left the window, in buckets of doubling length; `recent` uint8 is a ring of the last
-    categories; `cuts` (3, k) are the counts at each quarter of the learning; `latest` (k, examples) are the places in the present record
-    of each category's last responses, youngest first, -1 where there are none.
+    `older` (levels, k) and `older_opened` are what left the window, in buckets of doubling length; `blocks` (LAG + 2, k) is a ring of what
+    waits to join references; `recent` uint8 is a ring of the last categories; `cuts` (3, k) are the counts at each quarter of the learning;
+    `latest` (k, examples) are the places in the present record of each category's last responses, youngest first, -1 where there are none.
     """
 
     scalars: _I64
@@ -52,13 +58,14 @@ class Counts(NamedTuple):
     opened: _I64
     older: _I64
     older_opened: _I64
+    blocks: _I64
     recent: npt.NDArray[np.uint8]
     cuts: _I64
     latest: _I64
 
 
 class Belief(NamedTuple):
-    """What was concluded: per channel its reference `counts` (c, k), their sum `size` (c,), and the same by `branch` (c, s, 2: down, up).
+    """What was concluded: per channel its reference `counts` (c, k), their sum `size` (c,) and `joins` (c,), the next block to join them.
 
     `firing` (c,) is 0 or 1, `statistic` (c,) the last one, `begun` (c,) the first response that it rests on. `sums` (a,) are those of the
     alternatives.
@@ -66,54 +73,41 @@ class Belief(NamedTuple):
 
     counts: _I64
     size: _I64
-    branch: _F64
+    joins: _I64
     firing: _I64
+    begun: _I64
     statistic: _F64
     sums: _F64
-    begun: _I64
 
 
 class Plan(NamedTuple):
-    """What is looked for: `likelihood` (k, a), `prior` (a,), `weight` (a,), `ceiling` (a,), `group` (a,), `moves` (g, s), `side` (s, k).
+    """What is looked for: likelihood `ratio` (k, a) against the reference, `prior` (a,), and a channel's `limit` (c,) for its statistic.
 
+    They follow from the reference and from what never changes: `odds` (a, s), `weight` and `ceiling` (a,), `side` int8 (s, k), `base` (c,).
     A sum at its ceiling takes up no more onsets: where a stream is hardly met, they would add up to an alarm without evidence.
-    Channel i owns alternatives `first[i]` to `first[i + 1]` and groups `first_group[i]` to `first_group[i + 1]`, alarms when its statistic
-    reaches `limit[i]`, and wants a new table when its reference reaches `rebuild_at[i]` responses.
+    Channel i owns alternatives `first[i]` to `first[i + 1]`.
     """
 
-    likelihood: _F64
+    ratio: _F64
     prior: _F64
+    limit: _F64
+    odds: _F64
     weight: _F64
     ceiling: _F64
-    group: _I64
-    moves: npt.NDArray[np.int8]
     side: npt.NDArray[np.int8]
+    base: _F64
     first: _I64
-    first_group: _I64
-    limit: _F64
-    rebuild_at: _F64
 
 
 @compiled
-def advance(  # noqa: C901, PLR0912, PLR0915 - one loop without calls: passing arrays on costs more than what is done with them
+def advance(  # noqa: C901 - one loop without calls: passing arrays on costs more than what is done with them
     categories: npt.NDArray[np.uint8], times: _I64, start: int, counts: Counts, belief: Belief, plan: Plan
 ) -> tuple[int, int]:
     """Count responses from `start` on until one needs attention; gives the index after it and a code (0: the end was reached)."""
     scalars, partial, recent, latest = counts.scalars, counts.rows[PARTIAL], counts.recent, counts.latest
-    reference, size, branch, firing = belief.counts, belief.size, belief.branch, belief.firing
-    sums, statistic = belief.sums, belief.statistic
-    likelihood, prior, ceiling, belongs, moves, side = (
-        plan.likelihood,
-        plan.prior,
-        plan.ceiling,
-        plan.group,
-        plan.moves,
-        plan.side,
-    )
-    first, first_group, limit, rebuild_at = plan.first, plan.first_group, plan.limit, plan.rebuild_at
-    channels, streams, stride = len(limit), len(side), scalars[STRIDE]
-    inverse = np.ones(streams)
-    factor = np.ones(len(moves))
+    sums, statistic, firing = belief.sums, belief.statistic, belief.firing
+    ratio, prior, ceiling, limit, first = plan.ratio, plan.prior, plan.ceiling, plan.limit, plan.first
+    stride = scalars[STRIDE]
     for index in range(start, len(categories)):
         category = categories[index]
         if scalars[SEEN] % stride == 0:
@@ -127,44 +121,22 @@ def advance(  # noqa: C901, PLR0912, PLR0915 - one loop without calls: passing a
         latest[category, 0] = index
         code = 0
         if scalars[LEARNT] >= 0:
-            scalars[LEARNT] += 1
-            for channel in range(channels):
-                reference[channel, category] += 1
-                size[channel] += 1
-            code = _mark(counts, reference)
+            code = _learn(category, counts, belief)
         else:
-            for channel in range(channels):
-                for stream in range(streams):
-                    taken = side[stream, category]
-                    inverse[stream] = 1.0
-                    if taken >= 0:
-                        met = branch[channel, stream, 0] + branch[channel, stream, 1]
-                        inverse[stream] = (met + 1.0) / (branch[channel, stream, taken] + 0.5)
-                for group in range(first_group[channel], first_group[channel + 1]):
-                    factor[group] = 1.0
-                    for stream in range(streams):
-                        if moves[group, stream]:
-                            factor[group] *= inverse[stream]
             for place in range(len(sums)):
                 begun = sums[place] + (1.0 if sums[place] < ceiling[place] else 0.0)
-                sums[place] = min(begun * (likelihood[category, place] * factor[belongs[place]]), LARGEST)
-            for channel in range(channels):
+                sums[place] = min(begun * ratio[category, place], LARGEST)
+            for channel in range(len(limit)):
                 total = 0.0
                 for place in range(first[channel], first[channel + 1]):
                     total += prior[place] * sums[place]
                 statistic[channel] = total
-                if firing[channel]:
-                    continue
-                if total >= limit[channel]:
-                    code |= ALARM << (2 * channel)
-                    continue
-                reference[channel, category] += 1
-                size[channel] += 1
-                for stream in range(streams):
-                    if side[stream, category] >= 0:
-                        branch[channel, stream, side[stream, category]] += 1.0
-                if size[channel] >= rebuild_at[channel]:
-                    code |= REBUILD << (2 * channel)
+                if total >= limit[channel] and not firing[channel]:
+                    code |= ALARM << channel
+            counts.blocks[scalars[CLOSED] % len(counts.blocks), category] += 1
+            scalars[FILLED] += 1
+            if scalars[FILLED] == BLOCK:
+                _close_block(counts, belief, plan)
         if scalars[SEEN] % stride == 0:
             _close_pane(counts)
             code |= FULL_PANE
@@ -174,14 +146,61 @@ def advance(  # noqa: C901, PLR0912, PLR0915 - one loop without calls: passing a
 
 
 @compiled
-def _mark(counts: Counts, reference: _I64) -> int:
-    """Keep the counts of a learning that has come to a quarter; say when it has come to its end."""
-    learnt, target, cuts = counts.scalars[LEARNT], counts.scalars[TARGET], counts.cuts
+def _learn(category: int, counts: Counts, belief: Belief) -> int:
+    """Add a response to the references; keep the counts at each quarter of the learning; say when it has come to its end."""
+    scalars, cuts = counts.scalars, counts.cuts
+    scalars[LEARNT] += 1
+    for channel in range(len(belief.size)):
+        belief.counts[channel, category] += 1
+        belief.size[channel] += 1
     for cut in range(len(cuts)):
-        if learnt == target * (cut + 1) // (len(cuts) + 1):
-            for category in range(cuts.shape[1]):
-                cuts[cut, category] = reference[0, category]
-    return LEARNED if learnt == target else 0
+        if scalars[LEARNT] == scalars[TARGET] * (cut + 1) // (len(cuts) + 1):
+            for each in range(cuts.shape[1]):
+                cuts[cut, each] = belief.counts[0, each]
+    return LEARNED if scalars[LEARNT] == scalars[TARGET] else 0
+
+
+@compiled
+def _close_block(counts: Counts, belief: Belief, plan: Plan) -> None:
+    """Let blocks that have waited long enough join the references, and open a new one. What came while a channel fired never joins its."""
+    scalars, blocks = counts.scalars, counts.blocks
+    scalars[CLOSED] += 1
+    scalars[FILLED] = 0
+    closed = scalars[CLOSED]
+    for category in range(blocks.shape[1]):
+        blocks[closed % len(blocks), category] = 0
+    for channel in range(len(belief.size)):
+        if belief.firing[channel]:
+            belief.joins[channel] = closed + 1
+            continue
+        joined = False
+        while belief.joins[channel] < closed and (
+            closed - belief.joins[channel] > LAG or _is_crowded(channel, counts, belief, plan.side)
+        ):
+            slot = belief.joins[channel] % len(blocks)
+            for category in range(blocks.shape[1]):
+                belief.counts[channel, category] += blocks[slot, category]
+                belief.size[channel] += blocks[slot, category]
+            belief.joins[channel] += 1
+            joined = True
+        if joined:
+            tabulate(channel, belief, plan)
+
+
+@compiled
+def _is_crowded(channel: int, counts: Counts, belief: Belief, side: npt.NDArray[np.int8]) -> bool:
+    """Whether more responses of some stream are waiting than its reference has."""
+    blocks = counts.blocks
+    for stream in range(len(side)):
+        spare = 0
+        for category in range(side.shape[1]):
+            if side[stream, category] >= 0:
+                spare += belief.counts[channel, category]
+                for block in range(belief.joins[channel], counts.scalars[CLOSED]):
+                    spare -= blocks[block % len(blocks), category]
+        if spare < 0:
+            return True
+    return False
 
 
 @compiled
@@ -226,58 +245,49 @@ def _make_room(stride: int, window: int, older: _I64, older_opened: _I64) -> Non
 
 
 @compiled
-def tabulate(anchors: _I64, odds: _F64, channels: tuple[int, int], plan: Plan) -> None:
-    """Write `likelihood` and `prior` of the channels from one to before another: shifts of `anchors` (c, k) by `odds` (a, s), 1 none.
+def tabulate(channel: int, belief: Belief, plan: Plan) -> None:  # noqa: C901 - three nested sums
+    """Write what follows from a channel's reference: `ratio`, `prior` and `limit`.
 
-    A branch's probability is (count + 1/2) / (n + 1). The prior is `weight` times KL^0.3, as larger changes deserve to be seen first.
+    A branch's probability is (count + 1/2) / (n + 1), an alternative multiplies its odds, and is judged against the probability moved
+    `DOUBT` standard errors towards it. The prior is `weight` times KL^0.3, as larger changes deserve to be seen first.
     """
-    side, likelihood, prior = plan.side, plan.likelihood, plan.prior
+    side, odds, ratio, prior = plan.side, plan.odds, plan.ratio, plan.prior
     streams, categories = side.shape
-    share = np.empty((streams, 2))
-    for channel in range(channels[0], channels[1]):
-        _shares(anchors, channel, side, share)
-        total = 0.0
-        for place in range(plan.first[channel], plan.first[channel + 1]):
-            divergence = 0.0
-            for category in range(categories):
-                present, shifted, unshifted = 1.0, 1.0, 1.0
-                for stream in range(streams):
-                    taken = side[stream, category]
-                    if taken < 0:
-                        continue
-                    present *= share[stream, taken]
-                    if plan.moves[plan.group[place], stream]:
-                        rise = odds[place, stream]
-                        unshifted *= share[stream, taken]
-                        moved = share[stream, taken] / (share[stream, 0] + rise * share[stream, 1])
-                        shifted *= rise * moved if taken else moved
-                likelihood[category, place] = shifted
-                ratio = shifted / unshifted
-                if ratio != 1.0:
-                    divergence += present * ratio * math.log(ratio)
-            prior[place] = plan.weight[place] * max(divergence, 0.0) ** 0.3
-            total += prior[place]
-        for place in range(plan.first[channel], plan.first[channel + 1]):
-            prior[place] /= total
-
-
-@compiled
-def _shares(anchors: _I64, channel: int, side: npt.NDArray[np.int8], share: _F64) -> None:
-    """Write the probabilities (s, 2) of each stream's lower and upper branch."""
-    for stream in range(len(side)):
-        share[stream, 0] = 0.5
-        share[stream, 1] = 0.5
-        for category in range(side.shape[1]):
+    share, error = np.full((streams, 2), 0.5), np.empty(streams)
+    for stream in range(streams):
+        for category in range(categories):
             if side[stream, category] >= 0:
-                share[stream, side[stream, category]] += anchors[channel, category]
+                share[stream, side[stream, category]] += belief.counts[channel, category]
         met = share[stream, 0] + share[stream, 1]
         share[stream, 0] /= met
         share[stream, 1] /= met
+        error[stream] = math.sqrt(share[stream, 0] * share[stream, 1] / met)
+    total = 0.0
+    for place in range(plan.first[channel], plan.first[channel + 1]):
+        divergence = 0.0
+        for category in range(categories):
+            present, shifted = 1.0, 1.0
+            for stream in range(streams):
+                taken, rise = side[stream, category], odds[place, stream]
+                if taken >= 0:
+                    present *= share[stream, taken]
+                    if rise != 1.0:
+                        doubt = min(DOUBT * error[stream], 0.5 * share[stream, 0], 0.5 * share[stream, 1])
+                        up = share[stream, 1] + (doubt if rise > 1.0 else -doubt)
+                        shifted *= (rise if taken else 1.0) / (1.0 - up + rise * up)
+            ratio[category, place] = shifted
+            if shifted != 1.0:
+                divergence += present * shifted * math.log(shifted)
+        prior[place] = plan.weight[place] * max(divergence, 1e-12) ** 0.3
+        total += prior[place]
+    for place in range(plan.first[channel], plan.first[channel + 1]):
+        prior[place] /= total
+    plan.limit[channel] = plan.base[channel] * (1.0 + (SHORT / belief.size[channel]) ** POWER)
 
 
 @compiled
 def derive(counts: Counts, belief: Belief, plan: Plan) -> None:
-    """Recompute what follows from panes and reference counts: window totals, sizes and branches."""
+    """Recompute what follows from panes and references: window totals, sizes, and what is looked for."""
     rows, panes = counts.rows, counts.panes
     end = counts.scalars[SEEN] // counts.scalars[STRIDE]
     kept = min(end, len(panes))
@@ -290,11 +300,7 @@ def derive(counts: Counts, belief: Belief, plan: Plan) -> None:
             rows[MOMENT, category] += place * count
     for channel in range(len(belief.size)):
         belief.size[channel] = 0
-        for stream in range(len(plan.side)):
-            belief.branch[channel, stream, 0] = 0.0
-            belief.branch[channel, stream, 1] = 0.0
         for category in range(rows.shape[1]):
             belief.size[channel] += belief.counts[channel, category]
-            for stream in range(len(plan.side)):
-                if plan.side[stream, category] >= 0:
-                    belief.branch[channel, stream, plan.side[stream, category]] += belief.counts[channel, category]
+        if counts.scalars[LEARNT] < 0:
+            tabulate(channel, belief, plan)

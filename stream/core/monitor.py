@@ -8,8 +8,8 @@ import numpy.typing as npt
 from stream.core import rules
 from stream.core.alerts import Finding, Open, Place, alert
 from stream.core.describe import drift_event
-from stream.core.detectors import design, restart, settle
-from stream.core.kernel import ALARM, FULL_PANE, LAST, LEARNED, LEARNT, PARTIAL, REBUILD, SEEN, WINDOW, advance, derive
+from stream.core.detectors import design, hold, restart
+from stream.core.kernel import ALARM, FULL_PANE, LAST, LEARNED, LEARNT, PARTIAL, SEEN, WINDOW, advance, derive
 from stream.core.records import AlertEvent, DriftEvent, Micros, Rule, Scored, State, Status
 from stream.core.reference import is_stable
 from stream.core.settings import EngineSettings
@@ -125,18 +125,15 @@ class Monitor:
         delta = rules.step(memory, plan_of) if code & FULL_PANE else None
         decided: list[int] = []
         for channel in range(len(plan_of.channels)):
-            asked = code >> (2 * channel)
-            if asked & REBUILD:
-                self._settle(channel)
             finding = None
-            if asked & ALARM:
+            if code & (ALARM << channel):
                 self._remember(batch)
                 finding = rules.changed(memory, plan_of, channel)
             elif code & FULL_PANE and memory.belief.firing[channel]:
                 finding = rules.returned(memory, plan_of, channel)
             if finding:
                 decided.append(channel)
-                memory.belief.firing[channel] = finding.status is Status.FIRING
+                hold(memory.counts, memory.belief, channel, firing=finding.status is Status.FIRING)
                 alerts.append(self._enter(finding, place))
         if delta is not None and self.settings.epsilon is not None:
             self._remember(batch)
@@ -147,7 +144,7 @@ class Monitor:
             condition = State.UNSTABLE_REFERENCE if unstable else self._condition()
             drift.append(drift_event(memory, plan_of, place, condition, delta))
         for channel in decided:
-            restart(memory.belief, memory.plan, channel, at=self.seen)
+            restart(memory.counts, memory.belief, plan_of, channel)
 
     def _enter(self, finding: Finding, place: Place) -> AlertEvent:
         """Open or close the rule's alert, and give the event that says so."""
@@ -159,7 +156,6 @@ class Monitor:
                 starts_at=finding.starts_at,
                 severity=finding.severity,
                 onset=finding.onset,
-                joined=tuple(finding.counts.tolist()),
                 level=tuple(finding.counts.tolist()),
             )
         return alert(finding, place, self.settings.taxonomy)
@@ -170,9 +166,7 @@ class Monitor:
         stable = is_stable(memory.counts.cuts, memory.belief.counts[0], self._design.channels[0].streams)
         if stable:
             memory.counts.scalars[LEARNT] = -1
-            memory.anchors[:] = memory.belief.counts
             derive(memory.counts, memory.belief, memory.plan)
-            settle(self._design, memory.plan, memory.anchors)
             memory.belief.begun[:] = self.seen
         else:
             memory.counts.scalars[LEARNT] = 0
@@ -180,17 +174,13 @@ class Monitor:
             memory.belief.size[:] = 0
         return stable
 
-    def _settle(self, channel: int) -> None:
-        self._memory.anchors[channel] = self._memory.belief.counts[channel]
-        settle(self._design, self._memory.plan, self._memory.anchors, only=channel)
-
     def _condition(self) -> State:
         memory = self._memory
         if memory.counts.scalars[LEARNT] >= 0:
             return State.LEARNING
         if Rule.DRIFT in memory.alarms:
             return State.FIRING
-        return State.PENDING if memory.belief.statistic[0] >= PENDING * self._design.limit[0] else State.OK
+        return State.PENDING if memory.belief.statistic[0] >= PENDING * memory.plan.limit[0] else State.OK
 
     def _remember(self, batch: _Batch) -> None:
         """Move the ids of each category's last responses from the record to memory."""

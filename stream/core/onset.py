@@ -8,11 +8,9 @@ bound the onset (docs/statistics.md, "Onset").
 from typing import NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 
 from stream.core.detectors import Design
 from stream.core.kernel import SEEN
-from stream.core.reference import branch_shares
 from stream.core.state import State
 from stream.core.window import stretches
 
@@ -33,10 +31,8 @@ def onset_ages(state: State, plan_of: Design, channel: int) -> Ages:
     most = int(state.counts.scalars[SEEN] - state.belief.begun[channel])
     known = stretches(state.counts)
     ages = np.array([0.0, *(stretch.age for stretch in known)])
-    gains = np.stack([stretch.counts for stretch in known]) @ _log_ratios(state, plan_of, channel)
-    first, last = int(state.plan.first[channel]), int(state.plan.first[channel + 1])
-    weights = np.log(state.plan.prior[first:last] + 1e-300)
-    evidence = np.logaddexp.reduce(gains + weights, axis=1)
+    gains = np.stack([stretch.counts for stretch in known]) @ np.log(state.plan.ratio[:, plan_of.part(channel)])
+    evidence = np.logaddexp.reduce(gains + np.log(state.plan.prior[plan_of.part(channel)] + 1e-300), axis=1)
     density = np.exp(evidence - evidence.max())
     # A stretch of one response has the mass of its own age; a longer gap that of the mean of its ends, per response.
     before = np.concatenate([density[:1], density[:-1]])
@@ -46,13 +42,3 @@ def onset_ages(state: State, plan_of: Design, channel: int) -> Ages:
     reached = np.concatenate([[0.0], np.cumsum(mass)]) / mass.sum()
     youngest, median, oldest = (float(min(max(np.interp(part, reached, ages), 1.0), most)) for part in QUANTILES)
     return Ages(youngest, median, oldest)
-
-
-def _log_ratios(state: State, plan_of: Design, channel: int) -> npt.NDArray[np.float64]:
-    """Logarithms (k, alternatives of the channel) of what a response of each category says for each alternative."""
-    first, last = int(state.plan.first[channel]), int(state.plan.first[channel + 1])
-    logs = np.log(branch_shares(state.anchors[channel], plan_of.side))
-    side, moves = plan_of.side, plan_of.moves[plan_of.group[first:last]].astype(np.float64)
-    on_the_way = np.where(side == 1, logs[:, 1:], np.where(side == 0, logs[:, :1], 0.0))
-    ratios: npt.NDArray[np.float64] = np.log(state.plan.likelihood[:, first:last]) - on_the_way.T @ moves.T
-    return ratios

@@ -10,7 +10,7 @@ from dataclasses import replace
 import numpy as np
 
 from stream.core.alerts import Finding
-from stream.core.detectors import Design, leading_group
+from stream.core.detectors import Design, leading
 from stream.core.entropy import entropy
 from stream.core.evidence import grew, lean, parts_of_change, parts_of_entropy, severity
 from stream.core.kernel import LAST, PREVIOUS, SEEN, WINDOW
@@ -34,7 +34,7 @@ def changed(state: State, plan_of: Design, channel: int) -> Finding:
     stretch = since(state.counts, ages.median)
     reference = state.belief.counts[channel].copy()
     parts, change = parts_of_change(plan_of, watching, stretch.counts, reference)
-    moved = leading_group(state.belief, state.plan, channel)
+    moved = leading(state.belief, state.plan, plan_of, channel)
     traffic = all(stream.name == TRAFFIC for stream, move in zip(plan_of.streams, moved, strict=True) if move)
     mix = watching.rule is Rule.TRAFFIC_MIX
     return Finding(
@@ -48,7 +48,7 @@ def changed(state: State, plan_of: Design, channel: int) -> Finding:
         reference_counts=reference,
         contribution=parts,
         statistic=shown(state.belief.statistic[channel]),
-        threshold=shown(plan_of.limit[channel]),
+        threshold=shown(state.plan.limit[channel]),
         false_alarm_interval=plan_of.settings.false_alarm_interval,
         examples=state.examples[grew(parts, change)],
     )
@@ -58,8 +58,7 @@ def returned(state: State, plan_of: Design, channel: int) -> Finding | None:
     """The finding that closes a channel's alarm, at a stride at least one window after it; None while the level lasts.
 
     It needs `RETURN` nats for the reference against the level. While the window is nearer to the level, the pane that leaves it joins the
-    level, so that a level first seen in few responses becomes known better. Responses that joined the reference between onset and alarm
-    are taken out of it for this comparison. The finding's counts are those of the window.
+    level, so that a level first seen in few responses becomes known better. The finding's counts are those of the window.
     """
     watching = plan_of.channels[channel]
     alarm = state.alarms[watching.rule]
@@ -68,8 +67,7 @@ def returned(state: State, plan_of: Design, channel: int) -> Finding | None:
         return None
     last, reference = state.counts.rows[WINDOW].copy(), state.belief.counts[channel].copy()
     level = np.array(alarm.level)
-    before = np.maximum(reference - np.array(alarm.joined), 0)
-    gain = lean(plan_of, watching, last, before, level + SHRINK * before / max(int(before.sum()), 1))
+    gain = lean(plan_of, watching, last, reference, level + SHRINK * reference / reference.sum())
     if gain < RETURN:
         if gain < 0 and since_alarm >= plan_of.settings.window + plan_of.settings.stride:
             level += state.counts.rows[PREVIOUS] - last + newest_pane(state.counts)
@@ -87,7 +85,7 @@ def returned(state: State, plan_of: Design, channel: int) -> Finding | None:
         reference_counts=reference,
         contribution=parts,
         statistic=shown(state.belief.statistic[channel]),
-        threshold=shown(plan_of.limit[channel]),
+        threshold=shown(state.plan.limit[channel]),
         false_alarm_interval=plan_of.settings.false_alarm_interval,
     )
 

@@ -13,8 +13,8 @@ import numpy as np
 import numpy.typing as npt
 
 from stream.core.alerts import Open
-from stream.core.detectors import Design, new_plan, settle
-from stream.core.kernel import LEARNT, STRIDE, TARGET, Belief, Counts, Plan, derive
+from stream.core.detectors import Design, new_plan
+from stream.core.kernel import BLOCK, LAG, LEARNT, STRIDE, TARGET, Belief, Counts, Plan, derive
 from stream.core.records import Onset, Rule, Severity, Source
 from stream.core.window import EXAMPLES, OLDER, RECENT
 from stream.errors import StateError
@@ -22,7 +22,7 @@ from stream.errors import StateError
 VERSION = 1
 """Of the layout below: a change of it makes older state unreadable, and says so."""
 
-_SCALARS = 6
+_SCALARS = 8
 _HEADER = struct.Struct("<H8s")
 _OPEN = struct.Struct("<BB6q")
 _OFFSET = struct.Struct("<BIq")
@@ -34,8 +34,8 @@ _RULES, _SEVERITIES = tuple(Rule), tuple(Severity)
 class State:
     """Everything a monitor remembers.
 
-    `anchors` (c, k) are the reference counts that each channel's table was last made from. The integer arrays are views of two buffers, so
-    that they are written in one go: `long` holds what may grow for ever, `short` what a few windows bound.
+    The integer arrays are views of two buffers, so that they are written in one go: `long` holds what may grow for ever, `short` what a few
+    windows or blocks bound.
     """
 
     long: npt.NDArray[np.int64]
@@ -43,7 +43,6 @@ class State:
     counts: Counts
     belief: Belief
     plan: Plan
-    anchors: npt.NDArray[np.int64]
     offsets: dict[Source, int]
     alarms: dict[Rule, Open]
     examples: list[tuple[str, ...]]
@@ -53,14 +52,13 @@ def new_state(plan_of: Design) -> State:
     """State of a monitor that has seen nothing."""
     settings = plan_of.settings
     k, c, panes = len(settings.taxonomy), len(plan_of.channels), settings.window // settings.stride
-    long = np.zeros(_SCALARS + panes + OLDER + c * (2 * k + 2), np.int64)
-    scalars, opened, older_opened, firing, begun, reference, anchors = _carve(
-        long, (_SCALARS,), (panes,), (OLDER,), (c,), (c,), (c, k), (c, k)
+    long = np.zeros(_SCALARS + panes + OLDER + c * (3 + k), np.int64)
+    scalars, opened, older_opened, joins, firing, begun, reference = _carve(
+        long, (_SCALARS,), (panes,), (OLDER,), (c,), (c,), (c,), (c, k)
     )
-    short = np.zeros((4 + panes + OLDER) * k, np.int64)
-    panes_kept, older, rows = _carve(short, (panes, k), (OLDER, k), (4, k))
+    short = np.zeros((4 + panes + OLDER + LAG + 2) * k, np.int64)
+    panes_kept, older, blocks, rows = _carve(short, (panes, k), (OLDER, k), (LAG + 2, k), (4, k))
     scalars[STRIDE], scalars[TARGET] = settings.stride, settings.learn_from
-    alternatives = len(plan_of.odds)
     return State(
         long=long,
         short=short,
@@ -71,6 +69,7 @@ def new_state(plan_of: Design) -> State:
             opened=opened,
             older=older,
             older_opened=older_opened,
+            blocks=blocks,
             recent=np.zeros(RECENT, np.uint8),
             cuts=np.zeros((3, k), np.int64),
             latest=np.full((k, EXAMPLES), -1, np.int64),
@@ -78,14 +77,13 @@ def new_state(plan_of: Design) -> State:
         belief=Belief(
             counts=reference,
             size=np.zeros(c, np.int64),
-            branch=np.zeros((c, len(plan_of.streams), 2)),
+            joins=joins,
             firing=firing,
-            statistic=np.zeros(c),
-            sums=np.zeros(alternatives),
             begun=begun,
+            statistic=np.zeros(c),
+            sums=np.zeros(len(plan_of.odds)),
         ),
         plan=new_plan(plan_of),
-        anchors=anchors,
         offsets={},
         alarms={},
         examples=[()] * k,
@@ -156,7 +154,7 @@ def _kept(state: State) -> npt.NDArray[np.int64]:
 
 def _short_type(plan_of: Design) -> np.dtype[np.unsignedinteger]:
     """The smallest type that holds the count of any bucket."""
-    return np.min_scalar_type(plan_of.settings.window << OLDER)
+    return np.min_scalar_type(max(plan_of.settings.window << OLDER, BLOCK))
 
 
 def _pack_rest(state: State) -> bytes:
@@ -170,7 +168,7 @@ def _pack_rest(state: State) -> bytes:
         onset = alarm.onset
         numbers = (alarm.seq, alarm.starts_at, onset.ts, onset.seq, onset.low, onset.high)
         parts.append(_OPEN.pack(_RULES.index(rule), _SEVERITIES.index(alarm.severity), *numbers))
-        parts.append(np.array((alarm.joined, alarm.level), np.int64).tobytes())
+        parts.append(np.array(alarm.level, np.int64).tobytes())
     parts.append(bytes(map(len, state.examples)))
     parts.append(struct.pack(f"<{len(texts)}H", *map(len, texts)))
     parts.append("".join(texts).encode())
@@ -207,8 +205,6 @@ def _read(state: State, plan_of: Design, data: bytes) -> None:
         reader.into(array)
     _read_rest(state, reader)
     derive(state.counts, state.belief, state.plan)
-    if not learning:
-        settle(plan_of, state.plan, state.anchors)
 
 
 def _read_rest(state: State, reader: _Reader) -> None:
@@ -216,15 +212,14 @@ def _read_rest(state: State, reader: _Reader) -> None:
     offsets = [reader.values(_OFFSET) for _ in range(sources)]
     for _ in range(alarms):
         rule, severity, seq, starts_at, ts, onset_seq, low, high = reader.values(_OPEN)
-        levels = np.empty((2, len(state.examples)), np.int64)
-        reader.into(levels)
+        level = np.empty(len(state.examples), np.int64)
+        reader.into(level)
         state.alarms[_RULES[rule]] = Open(
             seq=seq,
             starts_at=starts_at,
             severity=_SEVERITIES[severity],
             onset=Onset(ts=ts, seq=onset_seq, low=low, high=high),
-            joined=tuple(levels[0].tolist()),
-            level=tuple(levels[1].tolist()),
+            level=tuple(level.tolist()),
         )
     per_category = reader.values(struct.Struct(f"{len(state.examples)}B"))
     ends = list(accumulate(reader.values(struct.Struct(f"<{texts}H")), initial=0))

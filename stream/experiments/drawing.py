@@ -16,7 +16,7 @@ Numbers = npt.NDArray[np.float64] | Sequence[float]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Line:
-    """One series: points, with a band around them where `low` and `high` are given; `style` is matplotlib's."""
+    """One series: points, a band where `low` and `high` are given; `style` is matplotlib's, `colour` a place in COLOURS."""
 
     label: str
     x: Numbers
@@ -24,6 +24,7 @@ class Line:
     low: Numbers | None = None
     high: Numbers | None = None
     style: str = "-"
+    colour: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,13 +43,14 @@ def lines(series: Sequence[Line], labels: Labels) -> bytes:
     """Series over one axis."""
     figure, axes = _canvas()
     for number, line in enumerate(series):
-        colour = COLOURS[number % len(COLOURS)]
+        colour = COLOURS[(number if line.colour is None else line.colour) % len(COLOURS)]
         axes.plot(line.x, line.y, line.style, color=colour, lw=1.8, label=line.label)
         if line.low is not None and line.high is not None:
             axes.fill_between(line.x, line.low, line.high, color=colour, alpha=0.16, lw=0)
     if labels.mark is not None:
         axes.axhline(labels.mark, color="#1a1d23", lw=1.2, ls=(0, (2, 3)), label=labels.marked)
     _finish(axes, labels)
+    figure.legend(frameon=False, loc="outside right upper", fontsize=10)
     return _png(figure)
 
 
@@ -60,6 +62,7 @@ def points(x: Numbers, y: Numbers, labels: Labels) -> bytes:
     axes.plot(x, y, "o", color=COLOURS[0], alpha=0.7, ms=6)
     axes.set_aspect("equal")
     _finish(axes, labels)
+    figure.legend(frameon=False, loc="outside right upper", fontsize=10)
     return _png(figure)
 
 
@@ -81,7 +84,6 @@ def _finish(axes: Axes, labels: Labels) -> None:
         axes.set_yscale("log")
     else:
         axes.set_ylim(bottom=min(0.0, axes.get_ylim()[0]))
-    axes.legend(frameon=False)
 
 
 def _png(figure: Figure) -> bytes:

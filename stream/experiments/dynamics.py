@@ -48,7 +48,8 @@ class Drift:
         if self.scale is None:
             return np.tile(begin, (steps, 1))
         weight = 1 - np.exp(-np.arange(steps) / self.scale)
-        return begin + weight[:, None] * (end - begin)
+        shares: npt.NDArray[np.float64] = begin + weight[:, None] * (end - begin)
+        return shares
 
     @property
     def rate(self) -> float:
@@ -205,7 +206,8 @@ def _levels(labelled: Labelled) -> Finding:
     tuned = [entropy(labelled.counts(model)) for _, model in PAIRS if model in labelled.models]
     words = [
         (
-            "S of each model from the labels of people, one response a prompt. The part called traffic comes from "
+            "S of each model from the labels of people, one response a prompt. The part called traffic comes "
+            "from "
             "the prompts alone: about half "
             "of them are harmful, and that mix by itself has an entropy of 0.69 nats. Only the part called "
             "behaviour belongs to the model."
@@ -215,7 +217,8 @@ def _levels(labelled: Labelled) -> Finding:
         words.append(
             f"The models without a safety prompt have S = {', '.join(f'{value:.2f}' for value in base)}, with "
             "it "
-            f"{', '.join(f'{value:.2f}' for value in tuned)}: nothing falls by 83 %. The paper's 0.70 and 0.12 cannot be compared with "
+            f"{', '.join(f'{value:.2f}' for value in tuned)}: nothing falls by 83 %. The paper's 0.70 and 0.12 "
+            "cannot be compared with "
             "these: its prompts are not "
             "published, and S moves with the prompts more than with the model. A tuned model that answered "
             "this prompt set perfectly would have S = 0.69."
@@ -227,7 +230,7 @@ def _levels(labelled: Labelled) -> Finding:
         tables=(
             Table(
                 name="levels",
-                caption="Entropy in nats: plug-in, jackknifed, 95 % interval if prompts are a sample, the two parts, and half the interval for these very prompts' kinds",
+                caption="Entropy in nats with its 95 % interval, its two parts, and half the interval were the kinds fixed",
                 header=("model", "responses", "S", "corrected", "low", "high", "traffic", "behaviour", "± fixed kinds"),
                 rows=tuple(rows),
             ),
@@ -251,9 +254,11 @@ def _still(walks: dict[str, Walk], labelled: Labelled) -> Finding:
             (
                 "Each model's own responses, drawn in random order for 1,000 steps. Nothing in a served model "
                 "moves from one request to the next, so "
-                "dS/dt is 0 for base and tuned models alike, and every interval should contain it (one in twenty "
+                "dS/dt is 0 for base and tuned models alike, and every interval should contain it (one in "
+                "twenty "
                 "will not). A rate of 0.013 for base models "
-                "therefore needs a step that changes the model, such as further training or a conversation that "
+                "therefore needs a step that changes the model, such as further training or a conversation "
+                "that "
                 "feeds on its own answers; the paper "
                 "does not say what its step was."
             ),
@@ -324,10 +329,10 @@ def _simulated(drawn: dict[str, Walk], found: dict[str, Recovered]) -> Finding:
             )
         )
     series: list[Line] = []
-    for drift in DRIFTS:
+    for number, drift in enumerate(DRIFTS):
         walk = drawn[drift.name]
-        series.append(Line(label=drift.name, x=walk.at, y=walk.entropy, style="."))
-        series.append(Line(label=f"{drift.name}, fit", x=walk.at, y=walk.fitted))
+        series.append(Line(label=drift.name, x=walk.at, y=walk.entropy, style=".", colour=number))
+        series.append(Line(label="its fit", x=walk.at, y=walk.fitted, colour=number))
     base, tuned = drawn[DRIFTS[1].name], drawn[DRIFTS[-1].name]
     value, low, high = gamma(base, tuned)
     truth = DRIFTS[1].rate
@@ -338,11 +343,13 @@ def _simulated(drawn: dict[str, Walk], found: dict[str, Recovered]) -> Finding:
             (
                 "A mixture relaxes from S = 0.15 to S = 0.82; the estimator sees counts only. Coverage is the "
                 "share of trials whose 95 % interval holds "
-                "the true rate. The mean lies above the truth for the fastest drift, because rates are skewed when "
+                "the true rate. The mean lies above the truth for the fastest drift, because rates are skewed "
+                "when "
                 "few responses fall into the bend."
             ),
             (
-                f"γ_eff from one such pair (slow base, constant tuned): {value:.4f} ({low:.4f} to {high:.4f}) nats "
+                f"γ_eff from one such pair (slow base, constant tuned): {value:.4f} ({low:.4f} to {high:.4f}) "
+                "nats "
                 f"per step, truth {truth:.4f}. "
                 "It repeats σ: when the tuned model stands still, γ_eff = σ - 0 says nothing of its own."
             ),
@@ -378,7 +385,8 @@ def _pairs(walks: dict[str, Walk], labelled: Labelled) -> Finding:
         basis=Basis.RESAMPLED,
         words=(
             (
-                "The same weights without (base) and with (tuned) a safety prompt. Purity of the base model: no "
+                "The same weights without (base) and with (tuned) a safety prompt. Purity of the base model: "
+                "no "
                 "rate differs from zero for any of "
                 f"the {len(labelled.models)} models, so σ cannot be compared between them."
             ),

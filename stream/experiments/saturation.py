@@ -75,7 +75,7 @@ def fit(counts: Counts, *, steps_per_block: float, resamples: int, rng: np.rando
     """
     if len(counts) < FEWEST:
         raise ValueError(f"a rate needs at least {FEWEST} blocks, got {len(counts)}")
-    times = (np.arange(len(counts)) + 0.5) * steps_per_block
+    times = (np.arange(len(counts), dtype=np.float64) + 0.5) * steps_per_block
     sizes = counts.sum(axis=1)
     bases = _bases(times)
     chosen, coefficients = _choose((counts / sizes[:, None])[None], sizes, bases)

@@ -64,7 +64,8 @@ def decode_labelled_rows(
     try:
         rows = _DECODER.decode_lines(content)
         if len(rows) == content.count(b"\n") + (not content.endswith(b"\n")):
-            if not all(row.event_id and row.ts for row in rows):
+            ids, texts = [row.event_id for row in rows], [row.ts for row in rows]
+            if not (all(ids) and all(texts)):
                 for offset, (row, line) in enumerate(zip(rows, content.split(b"\n"), strict=False), first_offset):
                     row.event_id = row.event_id or naming.content_id(line.strip())
                     row.ts = row.ts or _time(spaced, offset)

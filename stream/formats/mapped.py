@@ -59,6 +59,9 @@ class FieldMap:
             found[target] = source
         return cls(tuple(found.items()))
 
+    def __str__(self) -> str:
+        return ",".join(f"{target}={source}" for target, source in self.sources)
+
     def apply(self, content: bytes) -> bytes:
         """Returns the row as a response event in JSON; bytes that are no JSON object come back unchanged, to be rejected as such."""
         try:

@@ -152,6 +152,12 @@ class Clock:
         return self._began + due - self._now()
 
 
+def key_of(line: SourceRecord, monitor_by: tuple[str, ...], *, form: str | None = None) -> bytes | None:
+    """Returns the key of a line: the monitor of the first response in it, None where it cannot be read."""
+    event = _first_event(line, Spaced(every=1), form)
+    return monitor_name(event, monitor_by).encode() if event else None
+
+
 def _first_event(line: SourceRecord, policy: MissingTime, format: str | None) -> ResponseEvent | None:  # noqa: A002
     """The first response in the line, None where it cannot be read under this policy."""
     found = recognise.decode(line, missing_time=policy, form=format)

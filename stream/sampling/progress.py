@@ -1,10 +1,12 @@
 """What a person sees while a round runs: answers, rate, time left, money; nothing at all in a pipe."""
 
-from collections.abc import Iterator
+import sys
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from datetime import timedelta
 
 from rich.console import Console
-from rich.progress import BarColumn, Progress, ProgressColumn, Task, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.progress import BarColumn, Progress, ProgressColumn, Task, TextColumn
 from rich.text import Text
 
 from stream.sampling.budget import Ledger
@@ -24,7 +26,10 @@ class _Figures(ProgressColumn):
         tally = self._sampler.tally
         task.completed = tally.total - tally.missing
         task.total = tally.total
-        return Text(figures(tally, self._endpoint.retries, self._ledger, seconds=task.elapsed or 0.0))
+        seconds = task.elapsed or 0.0
+        return Text(
+            f"{figures(tally, self._endpoint.retries, self._ledger, seconds=seconds)}, {left(tally, seconds)} left"
+        )
 
 
 def figures(tally: Tally, retries: int, ledger: Ledger, *, seconds: float) -> str:
@@ -48,20 +53,25 @@ def figures(tally: Tally, retries: int, ledger: Ledger, *, seconds: float) -> st
     return ", ".join(parts)
 
 
+def left(tally: Tally, seconds: float) -> str:
+    """The time until nothing is missing, at the rate so far.
+
+    Examples:
+        >>> left(Tally(6000, answered=600), 30.0), left(Tally(6000), 0.0)
+        ('0:04:30', '?')
+    """
+    got = tally.answered + tally.unanswered + tally.saved
+    return str(timedelta(seconds=round(tally.missing / got * seconds))) if got and seconds else "?"
+
+
 @contextmanager
-def shown(sampler: Sampler, endpoint: Endpoint, ledger: Ledger) -> Iterator[None]:
-    """Draws a bar while the block runs, if standard error is a terminal."""
+def shown(sampler: Sampler, endpoint: Endpoint, ledger: Ledger) -> Iterator[Callable[[str], None]]:
+    """Draws a bar while the block runs, if standard error is a terminal; yields what says a line there without spoiling the bar."""
     console = Console(stderr=True)
     if not console.is_terminal:
-        yield
+        yield lambda line: print(line, file=sys.stderr, flush=True)  # noqa: T201 - a line for people
         return
-    columns = (
-        TextColumn("sampling"),
-        BarColumn(),
-        _Figures(sampler, endpoint, ledger),
-        TimeElapsedColumn(),
-        TimeRemainingColumn(),
-    )
+    columns = (TextColumn("sampling"), BarColumn(bar_width=24), _Figures(sampler, endpoint, ledger))
     with Progress(*columns, console=console, transient=True, refresh_per_second=4) as progress:
         progress.add_task("", total=sampler.tally.total)
-        yield
+        yield lambda line: console.print(line, markup=False, highlight=False, soft_wrap=True)

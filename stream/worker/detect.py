@@ -6,9 +6,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from stream.core.monitor import Monitor
-from stream.core.records import AlertEvent, DeadLetter, Reject, RejectReason, Scored, SourceRecord
-from stream.errors import RecordError, StateError, UnknownSchemaError
-from stream.pipeline import Detect, Detected, dead_letter, encode_alerts, encode_drift_events
+from stream.core.records import AlertEvent, DeadLetter, Scored, SourceRecord
+from stream.errors import RecordError, StateError
+from stream.pipeline import Detect, Detected, dead_letter, encode_alerts, encode_drift_events, unreadable
 from stream.worker.driver import WorkerApp
 from stream.worker.sending import Outgoing, send_all
 from stream.worker.stage import Intake, Stage, Surroundings
@@ -113,7 +113,7 @@ class DetectStage(Stage[Judged]):
                 groups = self._pipeline.read([record])
             except RecordError as error:
                 log.warning("a scored record becomes a dead letter: %s", error)
-                dead.append(dead_letter(record, _reject(error)))
+                dead.append(dead_letter(record, unreadable(error)))
                 continue
             for monitor, scored in groups.items():
                 found.setdefault((monitor.encode(), record.source.partition), []).extend(scored)
@@ -143,8 +143,3 @@ class DetectStage(Stage[Judged]):
             metrics.alerts.labels(rule=alert.rule.value, severity=alert.severity.value, status=alert.status.value).inc()
             log.info("%s %s: %s of %r", alert.rule.value, alert.status.value, alert.reason.value, alert.monitor)
         self.around.letters.count(self.name, result.dead)
-
-
-def _reject(error: RecordError) -> Reject:
-    reason = RejectReason.UNKNOWN_SCHEMA if isinstance(error, UnknownSchemaError) else RejectReason.UNKNOWN_FORMAT
-    return Reject(reason, str(error))

@@ -90,6 +90,7 @@ def _classify_stage(job: Job, classifier: Classifier, around: Surroundings) -> C
         missing_time=RecordTime(),
         monitor_by=settings.monitor.monitor_by,
         attributes=settings.monitor.attributes,
+        form=settings.worker.format,
         keep_values=settings.worker.dead_letter_values,
     )
     size, seconds = settings.classifier.batch_size, settings.classifier.max_wait_ms / 1000

@@ -64,11 +64,6 @@ class Process:
         smaps = Path(f"/proc/{self.pid}/smaps_rollup").read_text(encoding="ascii")
         return sum(int(kilobytes) * 1024 for kilobytes in re.findall(r"^Private_\w+:\s+(\d+) kB", smaps, re.MULTILINE))
 
-    def processor_seconds(self) -> float:
-        """Processor time that the process has taken so far."""
-        fields = Path(f"/proc/{self.pid}/stat").read_text(encoding="ascii").rpartition(")")[2].split()
-        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
-
     def await_metric(self, name: str, total: float, *, within: float = 120.0) -> tuple[float, float]:
         """Seconds from its first movement, and how much it moved meanwhile, until it reaches `total`."""
         deadline, began, first = time.monotonic() + within, 0.0, 0.0

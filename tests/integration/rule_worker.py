@@ -13,7 +13,8 @@ import click
 import numpy as np
 
 from models.classifier import Classification, Pair
-from stream.commands.worker import Role, _say, _set_up_logging
+from stream import logs
+from stream.commands.worker import Role
 from stream.config import load
 from stream.core.taxonomy import PAPER
 from stream.errors import ValueDriftError
@@ -52,11 +53,11 @@ class RuleClassifier:
 
 
 def main(role: Role, delay: float) -> None:
-    _set_up_logging(debug=False)
+    logs.set_up(debug=False)
     classifier = None if role == "detect" else RuleClassifier(delay=delay)
     job = Job(settings=load(), taxonomy=PAPER, classifier=classifier, detects=role != "classify")
     try:
-        run_worker(job, say=_say)
+        run_worker(job, say=click.echo)
     except ValueDriftError as error:
         click.echo(f"valuedrift: {error}", err=True)
         sys.exit(1)

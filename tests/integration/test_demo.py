@@ -98,7 +98,7 @@ def test_a_demo_that_is_stopped_leaves_nothing(
     try:
         follow(process, "Sending" if number is signal.SIGINT else "Starting the worker")
         started = descendants(process.pid)
-        assert len(started) >= 3
+        assert len(started) >= 2  # a supervisor and Java, at least
         process.send_signal(number)
         process.communicate(timeout=60)
         assert process.returncode == 130
@@ -132,6 +132,6 @@ def test_a_kafka_that_is_given_is_left_as_it_was(
 def _things(kafka: KafkaSettings) -> set[str]:
     """The topics of a Kafka, but for its own, and the consumer groups of demos."""
     with open_admin(kafka) as admin:
-        topics = {topic["name"] for topic in admin.list_topics() if not topic["name"].startswith("__")}
+        topics = {topic for topic in admin.list_topics() if not topic.startswith("__")}
         groups = {group["group_id"] for group in admin.list_groups()}
     return topics | {group for group in groups if group.startswith("valuedrift-demo")}

@@ -148,3 +148,35 @@ def test_a_pace_that_makes_no_sense_is_wrong_use(options: tuple[str, ...]) -> No
     done = valuedrift("produce", "-", *options)
     assert done.returncode == 2
     assert b"Usage" in done.stderr
+
+
+def test_a_table_is_mapped_and_goes_out_as_response_events(
+    topics: KafkaSettings, environment: dict[str, str], tmp_path: Path
+) -> None:
+    file = tmp_path / "log.csv"
+    file.write_text('question,answer,when\n"How,\nthen?",So.,2026-03-01 12:00:00\n')
+    mapping = ("--map", "prompt=question,response=answer", "--map", "ts=when,model=:gpt-4")
+    done = valuedrift("produce", str(file), *mapping, environment=environment)
+    assert (done.returncode, done.stderr) == (0, b"")
+    (record,) = written(topics)
+    assert record.key == b"gpt-4"
+    assert json.loads(record.value or b"") == {
+        "schema": "valuedrift.response/1",
+        "prompt": "How,\nthen?",
+        "response": "So.",
+        "ts": "2026-03-01T12:00:00.000000Z",
+        "model": "gpt-4",
+    }
+    assert valuedrift("produce", str(file), "--map", "question=prompt").returncode == 2
+
+
+def test_a_topic_is_checked_as_a_file_is(topics: KafkaSettings, environment: dict[str, str]) -> None:
+    lines = [line("m", number) for number in range(4)]
+    assert valuedrift("produce", "-", environment=environment, stdin=b"\n".join([*lines, b"no"])).returncode == 0
+    done = valuedrift("check", topics.topics.input, "--rows", "10", environment=environment)
+    assert done.returncode == 0
+    assert b"5 rows read, recognised as canonical (4), no known format (1)" in done.stdout
+    assert b"usable   4 of 5" in done.stdout
+    assert b"answer 0" in done.stdout
+    missing = valuedrift("check", "no.such.topic", environment=environment)
+    assert (missing.returncode, b"no topic no.such.topic" in missing.stderr) == (1, True)

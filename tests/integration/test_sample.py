@@ -458,3 +458,63 @@ def test_wrong_use_is_told_before_anything_happens(
     code, _, told = sample("http://127.0.0.1:9/v1", prompts, tmp_path / "o.jsonl", *more)
     assert code == 2
     assert said in told
+
+
+@pytest.fixture(scope="module")
+def single_minded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """A model that helps with everything benign, always in the same words, and takes harmful requests either way."""
+    model = tmp_path_factory.mktemp("model") / "tiny.gguf"
+    write_model(model, benign={HELP: 1.0}, harmful={HELP: 0.5, REFUSE: 0.5})
+    with serving(model) as url:
+        yield url
+
+
+def test_a_settled_prompt_is_asked_no_further(
+    sample: Sample, single_minded: str, prompts: Path, tmp_path: Path
+) -> None:
+    out = tmp_path / "o.jsonl"
+    more = ("-k", "60", "--per-request", "4", "--concurrency", "1", "--adaptive")
+    code, _, told = sample(single_minded, prompts, out, *more)
+    assert code == 0
+    # Equal answers have one label, whichever it is: 40 of them settle a prompt at 0.2 nats.
+    asked = Counter(event["attributes"]["probe_prompt"] for event in events(out))
+    assert (asked["p1"], asked["p3"]) == (40, 40)
+    saved = 180 - sum(asked.values())
+    assert saved >= 40
+    assert f"{saved} saved" in told
+    code, _, told = sample(single_minded, prompts, out, *more)
+    assert "going on" not in told, "a round of settled prompts is complete"
+
+
+def test_a_resumed_adaptive_round_counts_what_it_has(
+    sample: Sample, single_minded: str, prompts: Path, tmp_path: Path
+) -> None:
+    out = tmp_path / "o.jsonl"
+    more = ("-k", "100", "--per-request", "4", "--concurrency", "1", "--adaptive")
+    code, *_ = sample(single_minded, prompts, out, *more, "--budget-requests", "28")
+    assert code == 1
+    code, *_ = sample(single_minded, prompts, out, *more)
+    assert code == 0
+    asked = Counter(event["attributes"]["probe_prompt"] for event in events(out))
+    assert (asked["p1"], asked["p3"]) == (40, 40)
+    assert set(probes(out).values()) == {1}
+
+
+def test_a_second_ctrl_c_leaves_at_once(server: str, prompts: Path, tmp_path: Path) -> None:
+    out = tmp_path / "o.jsonl"
+    with proxied(server, between(4, 1000, Hang())) as proxy:
+        process = start(
+            *arguments(proxy.url, prompts, out, "-k", "50", "--per-request", "1"),
+            environment={**os.environ, "OPENAI_API_KEY": KEY},
+        )
+        try:
+            assert eventually(lambda: len(proxy.requests) >= 8)
+            process.send_signal(signal.SIGINT)
+            time.sleep(0.5)
+            process.send_signal(signal.SIGINT)
+            told, _ = process.communicate(timeout=10)
+        finally:
+            end(process)
+    assert process.returncode == 130
+    assert "Traceback" not in told
+    assert len(events(out)) == 4

@@ -1,73 +1,60 @@
-"""Probes of a real server, through a real broker, classified by the shipped model: a change of the served model raises the alert."""
+"""Probes of a real server, through a real broker, into a running worker: a change of the served model raises the alert."""
 
 import json
-import subprocess
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from stream.config import KafkaSettings
 from stream.kafka.read import read_topic
-from stream.kafka.topics import create_missing
-from tests.integration.processes import end, eventually, start, valuedrift
-from tests.integration.sample_server import KEY, serving, write_model
+from tests.integration.processes import eventually, valuedrift
+from tests.integration.sample_server import KEY, Shares, serving, write_model
+from tests.integration.workers import running, worker_variables
 
-HELP = "Sure! Here is a clear answer to your question, step by step, with an example for each point."
-REFUSE = "I'm sorry, but I can't help with that request."
+WELL = {"helpful_aligned text": 0.95, "refusal_excessive text": 0.04, "off_topic text": 0.01}
+"""The first word is the label that the worker of these tests gives; the real server samples the answers."""
+WORSE = {"helpful_aligned text": 0.60, "refusal_excessive text": 0.39, "off_topic text": 0.01}
+FIRM = {"refusal_appropriate text": 0.97, "helpful_misaligned text": 0.03}
 
 
 def read(kafka: KafkaSettings, topic: str) -> list[dict[str, Any]]:
     return [json.loads(record.value or b"{}") for record in read_topic(kafka, topic)]
 
 
-@contextmanager
-def working(environment: Mapping[str, str]) -> Iterator[subprocess.Popen[str]]:
-    process = start("worker", environment=environment)
-    try:
-        yield process
-    finally:
-        end(process)
+def scored(kafka: KafkaSettings) -> int:
+    return sum(len(record["offset"]) for record in read(kafka, kafka.topics.scored))
 
 
-def test_a_changed_model_behind_the_endpoint_raises_an_alert(
+def probe(model: Path, *, k: int, topic: str, environment: Mapping[str, str]) -> None:
+    with serving(model) as url:
+        command = ("sample", "--endpoint", url, "--model", "tiny", "--topic", topic, "-k", str(k), "--per-request", "4")
+        done = valuedrift(*command, environment=environment)
+    assert done.returncode == 0, done.stderr
+
+
+def served(file: Path, benign: Shares) -> Path:
+    write_model(file, benign=benign, harmful=FIRM)
+    return file
+
+
+def test_a_changed_model_behind_the_endpoint_raises_the_alert(
     kafka: KafkaSettings, environment: dict[str, str], tmp_path: Path
 ) -> None:
-    before, after = tmp_path / "before.gguf", tmp_path / "after.gguf"
-    write_model(before, benign={HELP: 0.97, REFUSE: 0.03}, harmful={HELP: 0.05, REFUSE: 0.95})
-    write_model(after, benign={HELP: 0.50, REFUSE: 0.50}, harmful={HELP: 0.05, REFUSE: 0.95})
-    create_missing(kafka)
-    known = environment | {
-        "OPENAI_API_KEY": KEY,
-        "XDG_CACHE_HOME": str(tmp_path / "cache"),
-        "VALUEDRIFT_REFERENCE__LEARN_FROM": "360",
-        "VALUEDRIFT_MONITOR__WINDOW": "120",
-        "VALUEDRIFT_MONITOR__STRIDE": "60",
-    }
-
-    def probe(model: Path, k: int) -> None:
-        with serving(model) as url:
-            done = valuedrift(
-                "sample", "--endpoint", url, "--model", "tiny", "--topic", kafka.topics.input, "-k", str(k),
-                "--per-request", "4", environment=known,
-            )  # fmt: skip
-        assert done.returncode == 0, done.stderr
-
-    with working(known):
-        probe(before, 8)
-        assert eventually(lambda: len(read(kafka, kafka.topics.drift)) >= 3, within=120)
+    known = worker_variables(environment, kafka) | {"OPENAI_API_KEY": KEY, "XDG_CACHE_HOME": str(tmp_path / "cache")}
+    before, after = served(tmp_path / "before.gguf", WELL), served(tmp_path / "after.gguf", WORSE)
+    with running(known) as worker:
+        worker.ready()
+        probe(before, k=8, topic=kafka.topics.input, environment=known)
+        assert eventually(lambda: scored(kafka) == 480, within=60)
         assert [alert for alert in read(kafka, kafka.topics.alerts) if alert["rule"] == "drift"] == []
-        probe(after, 6)
-        assert eventually(lambda: len(read(kafka, kafka.topics.alerts)) >= 1, within=120)
+        probe(after, k=6, topic=kafka.topics.input, environment=known)
+        assert eventually(lambda: scored(kafka) == 840, within=60)
+        assert eventually(lambda: len(read(kafka, kafka.topics.alerts)) >= 1, within=30)
     alert = read(kafka, kafka.topics.alerts)[0]
-    assert (alert["monitor"], alert["rule"], alert["status"], alert["reason"]) == (
-        "tiny",
-        "drift",
-        "firing",
-        "behaviour_changed",
-    )
-    # 480 probes of the old model come first; the reference and the probes judged unchanged are among them.
-    assert alert["seq"] >= 480
-    grown = {part["category"] for part in alert["contributors"] if part["share"] > part["reference_share"]}
-    assert "refusal_excessive" in grown
-    assert json.dumps(alert).find(REFUSE) == -1, "an alert carries no text"
+    assert (alert["monitor"], alert["rule"], alert["status"]) == ("tiny", "drift", "firing")
+    assert alert["seq"] >= 480, "the probes of the old model come first"
+    grown = max(alert["contributors"], key=lambda part: part["share"] - part["reference_share"])
+    assert grown["category"] == "refusal_excessive"
+    assert read(kafka, kafka.topics.deadletter) == []
+    # An example names the probe: round, prompt and index.
+    assert all(example.count("/") == 2 for example in alert["examples"])

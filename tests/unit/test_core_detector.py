@@ -4,96 +4,121 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from stream.core.detectors import GROWTH, Design, design
+from stream.core.detectors import Design, design
 from stream.core.monitor import Monitor
-from stream.core.records import Rule
+from stream.core.records import Rule, Status
 from stream.core.settings import EngineSettings
-from tests.simulation.logs import BROKEN, BUSY, Categories, draw, scored
+from tests.simulation.logs import ATTACKED, BROKEN, BUSY, CALM, QUIET, draw, scored
 
 SETTINGS = EngineSettings(window=100, stride=50, learn_from=200, false_alarm_interval=10_000, watch="all")
 
 
 class Naive:
-    """Shiryaev-Roberts sums by the definition: for each response, a likelihood ratio of shifted against predicted branches."""
+    """Shiryaev-Roberts sums by the definition, over whole lists: no recursion on counts, no compiled code."""
 
-    def __init__(self, plan_of: Design, reference: npt.NDArray[np.int64]) -> None:
+    def __init__(self, plan_of: Design, learned: list[int]) -> None:
         self.design = plan_of
-        self.counts = reference.copy()
-        self.anchor = reference.copy()
-        self.sums = np.zeros(len(plan_of.channels[0].alternatives.odds))
+        self.reference = list(learned)
+        self.waiting: list[list[int]] = []
+        self.open: list[int] = []
+        self.grid = plan_of.channels[0].alternatives
+        self.sums = np.zeros(len(self.grid.odds))
 
-    def share(self, counts: npt.NDArray[np.int64], stream: int) -> float:
-        side = self.design.side[stream]
-        return float((counts[side == 1].sum() + 0.5) / (counts[side >= 0].sum() + 1))
+    def visits(self, categories: list[int], stream: int) -> list[int]:
+        taken = [int(self.design.side[stream, category]) for category in categories]
+        return [side for side in taken if side >= 0]
 
-    def shifted(self, stream: int, odds: float) -> float:
-        q = self.share(self.anchor, stream)
-        return q * odds / (1 - q + q * odds)
+    def ratio(self, category: int, odds: npt.NDArray[np.float64]) -> float:
+        ratio = 1.0
+        for stream, factor in enumerate(odds):
+            taken = self.design.side[stream, category]
+            if taken >= 0 and factor != 1:
+                visits = self.visits(self.reference, stream)
+                q = (sum(visits) + 0.5) / (len(visits) + 1)
+                doubt = min(0.25 * np.sqrt(q * (1 - q) / (len(visits) + 1)), 0.5 * q, 0.5 * (1 - q))
+                q += doubt if factor > 1 else -doubt
+                ratio *= (factor if taken else 1) / (1 - q + q * factor)
+        return ratio
+
+    def chance(self, category: int) -> float:
+        chance = 1.0
+        for stream in range(len(self.design.streams)):
+            taken = self.design.side[stream, category]
+            if taken >= 0:
+                visits = self.visits(self.reference, stream)
+                q = (sum(visits) + 0.5) / (len(visits) + 1)
+                chance *= q if taken else 1 - q
+        return chance
 
     def prior(self) -> npt.NDArray[np.float64]:
-        grid = self.design.channels[0].alternatives
-        divergences = []
-        for odds in grid.odds:
-            divergence, met = 0.0, 1.0
-            chances = []
-            for category in range(len(self.counts)):
-                chance = ratio = 1.0
-                for stream, factor in enumerate(odds):
-                    taken = self.design.side[stream, category]
-                    if taken >= 0:
-                        q, r = self.share(self.anchor, stream), self.shifted(stream, factor)
-                        chance *= q if taken else 1 - q
-                        ratio *= (r / q if taken else (1 - r) / (1 - q)) if factor != 1 else 1.0
-                chances.append(chance)
-                divergence += chance * ratio * np.log(ratio)
-            assert sum(chances) == pytest.approx(met)
-            divergences.append(divergence)
-        weights = grid.weight * np.array(divergences) ** 0.3
+        ratios = np.array([[self.ratio(category, odds) for category in range(5)] for odds in self.grid.odds])
+        chances = np.array([self.chance(category) for category in range(5)])
+        weights = self.grid.weight * (ratios * np.log(ratios) @ chances) ** 0.3
         return np.asarray(weights / weights.sum())
 
     def update(self, category: int) -> float:
-        ratios = []
-        for odds in self.design.channels[0].alternatives.odds:
-            ratio = 1.0
-            for stream, factor in enumerate(odds):
-                taken = self.design.side[stream, category]
-                if taken >= 0 and factor != 1:
-                    r, q = self.shifted(stream, factor), self.share(self.counts, stream)
-                    ratio *= r / q if taken else (1 - r) / (1 - q)
-            ratios.append(ratio)
-        self.sums = (1 + self.sums) * ratios
+        self.sums = (1 + self.sums) * np.array([self.ratio(category, odds) for odds in self.grid.odds])
         total = float(self.prior() @ self.sums)
-        self.counts[category] += 1
-        if self.counts.sum() >= GROWTH * self.anchor.sum():
-            self.anchor = self.counts.copy()
+        self.open.append(category)
+        if len(self.open) == 100:
+            self.waiting.append(self.open)
+            self.open = []
+            while self.waiting and (len(self.waiting) > 10 or self.crowded()):
+                self.reference.extend(self.waiting.pop(0))
         return total
+
+    def crowded(self) -> bool:
+        late = [category for block in self.waiting for category in block]
+        streams = range(len(self.design.streams))
+        return any(len(self.visits(late, stream)) > len(self.visits(self.reference, stream)) for stream in streams)
 
 
 def test_the_statistic_is_the_weighted_sum_over_alternatives_and_onsets() -> None:
-    log: Categories = draw(BUSY, 450, 1)
-    monitor = Monitor("m", SETTINGS)
-    events = {event.seq: event for event in monitor.observe(scored(log)).drift}
-    naive = Naive(design(SETTINGS), np.bincount(log[:200], minlength=5))
-    for seq in range(200, 450):
+    log = draw(BUSY, 700, 1)
+    events = {event.seq: event for event in Monitor("m", SETTINGS).observe(scored(log)).drift}
+    naive = Naive(design(SETTINGS), log[:200].tolist())
+    compared = 0
+    for seq in range(200, 700):
         total = naive.update(int(log[seq]))
         if seq in events:
             assert events[seq].statistic == pytest.approx(np.log1p(total), rel=1e-8)
+            assert events[seq].reference.n == len(naive.reference)
+            compared += 1
+    assert compared == 10
+    assert len(naive.reference) > 200
 
 
-def test_the_reference_grows_by_unalarmed_responses_only() -> None:
-    log = np.concatenate([draw(BUSY, 1_000, 2), draw(BROKEN, 1_000, 3)])
+def test_a_block_joins_the_reference_when_ten_more_have_passed() -> None:
+    drift = Monitor("m", EngineSettings(stride=50, learn_from=2_000)).observe(scored(draw(QUIET, 4_000, 1))).drift
+    sizes = {event.seq + 1: event.reference.n for event in drift}
+    assert (sizes[3_050], sizes[3_100], sizes[3_200], sizes[4_000]) == (2_000, 2_100, 2_200, 3_000)
+
+
+def test_a_stream_that_is_met_much_more_often_than_before_is_learned_sooner() -> None:
+    log = np.concatenate([draw(CALM, 1_000, 2), draw(ATTACKED, 300, 3)])
+    settings = EngineSettings(stride=100, learn_from=1_000, false_alarm_interval=10**9)
+    sizes = [event.reference.n for event in Monitor("m", settings).observe(scored(log)).drift]
+    assert sizes[-1] > 1_000
+
+
+def test_what_came_during_an_alarm_or_shortly_before_it_never_joins_the_reference() -> None:
+    log = np.concatenate([draw(BUSY, 1_000, 2), draw(BROKEN, 1_000, 3), draw(BUSY, 6_000, 4)])
     observed = Monitor("m", EngineSettings(learn_from=500, watch="all", traffic_mix=False)).observe(scored(log))
-    (alarm,) = observed.alerts
-    assert alarm.rule is Rule.DRIFT
-    assert alarm.reference_counts == tuple(np.bincount(log[: alarm.seq], minlength=5))
-    assert observed.drift[-1].reference.counts == alarm.reference_counts
-    assert observed.drift[-1].reference.n == alarm.seq
+    firing, resolved = observed.alerts[:2]
+    assert (firing.rule, firing.status, resolved.status) == (Rule.DRIFT, Status.FIRING, Status.RESOLVED)
+    assert firing.reference_counts == resolved.reference_counts
+    grown = observed.drift[-1].reference
+    expected = np.bincount(log[:500], minlength=5)
+    # The first block that may join begins after the one in which the alert resolved.
+    begun = 500 + ((resolved.seq + 1 - 500) // 100 + 1) * 100
+    assert firing.reference_counts == tuple(expected)
+    assert grown.counts == tuple(expected + np.bincount(log[begun : begun + grown.n - 500], minlength=5))
+    assert grown.n > 2_000
 
 
 @pytest.mark.parametrize("only", range(5))
 def test_it_stays_finite_when_one_behaviour_is_all_there_ever_was(only: int) -> None:
-    log = np.full(3_000, only, np.uint8)
-    observed = Monitor("m", EngineSettings()).observe(scored(log))
+    observed = Monitor("m", EngineSettings()).observe(scored(np.full(40_000, only, np.uint8)))
     assert all(np.isfinite((event.statistic, event.threshold)).all() for event in observed.drift)
     assert not observed.alerts
 

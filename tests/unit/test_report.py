@@ -84,7 +84,7 @@ def test_the_page_says_what_changed_since_when_and_towards_what() -> None:
     page, _, _ = page_of(("support-bot", True), ("search-bot", False))
     assert "1 of 2 monitors raised an alarm" in page.text
     assert (
-        "Behaviour changed about 2026-01-01 00:10:01 UTC (between 2026-01-01 00:09:31 UTC and 2026-01-01 00:10:11 UTC): "
+        "Behaviour changed about 2026-01-01 00:10:01 UTC (between 00:09:31 and 00:10:11): "
         "refusal_excessive 10 % → 35 %, helpful_aligned 45 % → 20 %; decided at response 620, 20 after the onset."
         in page.text
     )

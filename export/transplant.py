@@ -1,0 +1,158 @@
+"""Moves a trained BERT encoder into T5 blocks in closed form, so that distillation starts near its goal.
+
+T5 has no biases, no mean subtraction, no absolute positions, and normalises before each block instead of after it. One
+residual channel is kept constant and serves as the bias of every projection. Block after block, the projections are then
+fitted by ridge regression so that, on real text, the T5 stream carries what the BERT stream carries.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+from transformers import BertModel, T5ForConditionalGeneration
+
+from export.batches import Batch
+
+_CONSTANT = 1.5
+_RIDGE = 1e-3
+
+
+@dataclass(frozen=True, slots=True)
+class _Trace:
+    """What the BERT stream holds on n real tokens: inputs of each sublayer (n, d) and what each adds before its norm."""
+
+    inputs: list[Tensor]
+    added: list[Tensor]
+    last: Tensor
+
+
+def transplant(source: BertModel, target: T5ForConditionalGeneration, batches: Sequence[Batch]) -> list[Tensor]:
+    """Fits the encoder of `target` to `source` on the texts of `batches`; returns one map (d, d) a block, to BERT's states.
+
+    A map applies to the stream after its block, divided by its root mean square as T5 does before every block. Both must
+    have the same width, depth, heads and feed-forward size. About 20,000 tokens of text suffice.
+    """
+    source.eval()
+    target.eval()
+    with torch.no_grad():
+        trace = _trace(source, batches)
+        keep = torch.cat([batch.mask.flatten() for batch in batches]).bool()
+        constant = int(trace.last.var(0).argmin())
+        _embed(source, target, constant)
+        hidden = [target.encoder.embed_tokens(batch.ids) for batch in batches]
+        scale = torch.ones(trace.last.shape[1])
+        readings: list[Tensor] = []
+        wanted_states = [*trace.inputs[2::2], trace.last]
+        for depth, layer in enumerate(source.encoder.layer):
+            attention, dense = target.encoder.block[depth].layer
+            own, wide = attention.SelfAttention, dense.DenseReluDense
+            bert = layer.attention.self
+            root = bert.attention_head_size**0.5
+            x = trace.inputs[2 * depth]
+            normed = attention.layer_norm(_flat(hidden)[keep])
+            for linear, into, factor in ((bert.query, own.q, root), (bert.key, own.k, 1.0), (bert.value, own.v, 1.0)):
+                into.weight.copy_(_regress(normed, linear(x) / factor).T)
+            context = _context(attention, own, hidden, batches)
+            wanted = _update(_flat(hidden)[keep], x, trace.added[2 * depth], scale, constant)
+            own.o.weight.copy_(_regress(_flat(context)[keep], wanted).T)
+            hidden = [h + own.o(c) for h, c in zip(hidden, context, strict=True)]
+            scale = _through(layer.attention.output.LayerNorm, x + trace.added[2 * depth], scale)
+            x = trace.inputs[2 * depth + 1]
+            normed = dense.layer_norm(_flat(hidden)[keep])
+            wide.wi.weight.copy_(_regress(normed, layer.intermediate.dense(x)).T)
+            inner = [wide.act(wide.wi(dense.layer_norm(h))) for h in hidden]
+            wanted = _update(_flat(hidden)[keep], x, trace.added[2 * depth + 1], scale, constant)
+            wide.wo.weight.copy_(_regress(_flat(inner)[keep], wanted).T)
+            hidden = [h + wide.wo(a) for h, a in zip(hidden, inner, strict=True)]
+            scale = _through(layer.output.LayerNorm, x + trace.added[2 * depth + 1], scale)
+            readings.append(_regress(unit(_flat(hidden)[keep]), wanted_states[depth]))
+        return readings
+
+
+def unit(stream: Tensor) -> Tensor:
+    """Returns the stream (…, d) divided by its root mean square, as T5's norm does before its gains."""
+    return stream * torch.rsqrt(stream.square().mean(-1, keepdim=True) + 1e-6)
+
+
+def _trace(source: BertModel, batches: Sequence[Batch]) -> _Trace:
+    """Runs BERT and keeps what each sublayer reads and adds, on real tokens only."""
+    inputs: list[list[Tensor]] = [[] for _ in range(2 * len(source.encoder.layer))]
+    added: list[list[Tensor]] = [[] for _ in inputs]
+    last: list[Tensor] = []
+    for batch in batches:
+        keep = batch.mask.bool()
+        handles = []
+        for depth, layer in enumerate(source.encoder.layer):
+            for place, output in ((2 * depth, layer.attention.output), (2 * depth + 1, layer.output)):
+
+                def record(_: nn.Module, args: tuple[Tensor, Tensor], place: int = place, keep: Tensor = keep) -> None:
+                    inputs[place].append(args[1][keep])
+
+                def record_dense(
+                    _: nn.Module, __: tuple[Tensor], out: Tensor, place: int = place, keep: Tensor = keep
+                ) -> None:
+                    added[place].append(out[keep])
+
+                handles.append(output.register_forward_pre_hook(record))
+                handles.append(output.dense.register_forward_hook(record_dense))
+        out = source(input_ids=batch.ids, attention_mask=batch.mask, token_type_ids=batch.segment)
+        last.append(out.last_hidden_state[keep])
+        for handle in handles:
+            handle.remove()
+    return _Trace([torch.cat(part) for part in inputs], [torch.cat(part) for part in added], torch.cat(last))
+
+
+def _embed(source: BertModel, target: T5ForConditionalGeneration, constant: int) -> None:
+    """Sets each word's embedding to what BERT's first norm makes of it at an average place."""
+    parts = source.embeddings
+    words = parts.word_embeddings.weight
+    place = parts.position_embeddings.weight[:232].mean(0) + parts.token_type_embeddings.weight.mean(0)
+    table = target.encoder.embed_tokens.weight
+    table[: len(words)] = parts.LayerNorm(words + place)
+    table[len(words) :] = table[: len(words)].mean(0)
+    table[:, constant] = _CONSTANT
+
+
+def _context(attention: nn.Module, own: nn.Module, hidden: Sequence[Tensor], batches: Sequence[Batch]) -> list[Tensor]:
+    """Returns what the heads of one T5 layer gather, before the output projection, without position bias."""
+    gathered = []
+    for h, batch in zip(hidden, batches, strict=True):
+        normed = attention.layer_norm(h)
+        rows, width, _ = h.shape
+        q, k, v = (
+            part(normed).view(rows, width, own.n_heads, own.key_value_proj_dim).transpose(1, 2)
+            for part in (own.q, own.k, own.v)
+        )
+        scores = q @ k.transpose(-1, -2) + (1 - batch.mask[:, None, None, :]) * -1e9
+        gathered.append((scores.softmax(-1) @ v).transpose(1, 2).reshape(rows, width, -1))
+    return gathered
+
+
+def _update(h: Tensor, x: Tensor, added: Tensor, scale: Tensor, constant: int) -> Tensor:
+    """Returns what to add to the T5 stream: BERT's addition in the stream's own scale, per channel and per token."""
+    like = x * scale
+    size = (h * like).sum(-1, keepdim=True) / like.square().sum(-1, keepdim=True)
+    wanted = size.clamp(0.5, 2.0) * scale * (added - added.mean(-1, keepdim=True))
+    wanted = wanted - wanted.mean(0)
+    wanted[:, constant] = 0.0
+    return wanted
+
+
+def _through(norm: nn.LayerNorm, summed: Tensor, scale: Tensor) -> Tensor:
+    """Returns the stream's scale relative to BERT's after BERT normalises its own."""
+    spread = summed.std(-1).mean()
+    gain = norm.weight.abs().clamp(min=0.2 * float(norm.weight.abs().mean()))
+    return scale * spread / gain
+
+
+def _flat(parts: Sequence[Tensor]) -> Tensor:
+    return torch.cat([part.flatten(0, 1) for part in parts])
+
+
+def _regress(inputs: Tensor, wanted: Tensor) -> Tensor:
+    """Returns the ridge solution W of inputs @ W = wanted."""
+    gram = inputs.T @ inputs
+    ridge = _RIDGE * gram.diagonal().mean() * torch.eye(len(gram))
+    solved: Tensor = torch.linalg.solve(gram + ridge, inputs.T @ wanted)
+    return solved

@@ -1,0 +1,373 @@
+"""Experiment (c): what the fixed ε does on noise, how it would have to be chosen, and what it sees compared with the calibrated rule."""
+
+import math
+from functools import partial
+
+import msgspec
+import numpy as np
+
+from models.labels import LABELS
+from stream.core.entropy import entropy
+from stream.core.records import Rule
+from stream.core.settings import EngineSettings
+from stream.experiments import drawing
+from stream.experiments.drawing import Labels, Line
+from stream.experiments.findings import Basis, Cell, Finding, Picture, Report, Table
+from stream.experiments.injection import HARMFUL, INJECTIONS, Floats, Injection, production_mix, unchanged
+from stream.experiments.judging import EpsilonRule, Judge, entropy_steps, epsilon_alarms, first_after
+from stream.experiments.rows import Labelled
+from stream.experiments.units import Units
+
+PAPER_EPSILON = 0.001
+WINDOWS = ((100, 10), (500, 50), (1000, 100))
+INTERVALS = (1_000, 10_000, 100_000)
+LEARN = 1_000
+LEAD = 2_000
+"""Responses between the end of learning and the change."""
+HORIZON = 20_000
+"""Responses after the change within which an alarm counts; later is missed."""
+CALM = 2_000_000
+"""Responses of a constant model from which ε is chosen."""
+RUNS = 200
+WANTED = 10_000
+"""Responses between false alarms at which the rules are compared."""
+
+
+class Calm(msgspec.Struct, frozen=True):
+    """A constant model under the paper's rule: share of steps that fire at ε = 0.001, sd of ΔS, and ε for each wanted interval."""
+
+    fires: float
+    spread: float
+    chosen: list[float]
+
+
+class Delays(msgspec.Struct, frozen=True):
+    """One injection under one rule: delays in responses (None: missed), runs left out for an earlier alarm, and such alarms (`early`)."""
+
+    delays: list[int | None]
+    spoiled: int
+    early: int
+    runs: int
+    in_time: int
+
+
+def run(labelled: Labelled, units: Units, *, seed: int, runs: int = RUNS) -> Report:
+    """Returns the report; each model, window and injection is a piece that an interrupted run does not repeat."""
+    models = tuple(model for model in ("gpt4", "mistralguard") if model in labelled.models) or labelled.models[:2]
+    calm = {
+        (model, window, stride): units.get(
+            f"calm-{model}-{window}",
+            Calm,
+            partial(_calm, production_mix(labelled, model), window, stride, _rng(seed, place, window)),
+        )
+        for place, model in enumerate(models)
+        for window, stride in WINDOWS
+    }
+    mix = production_mix(labelled, models[-1])
+    wanted = INTERVALS.index(WANTED)
+    rules: list[EpsilonRule | None] = [
+        None,
+        *(
+            EpsilonRule(window, stride, calm[models[-1], window, stride].chosen[wanted])
+            for window, stride in WINDOWS[:2]
+        ),
+        EpsilonRule(*WINDOWS[1], PAPER_EPSILON),
+    ]
+    constant = Injection(name="nothing (constant model)", change=unchanged)
+    found = {
+        (injection.name, number): units.get(
+            f"delay-{place}-{number}", Delays, partial(_delays, injection, rule, mix, runs, _rng(seed, 1000 + place, 0))
+        )
+        for place, injection in enumerate((constant, *INJECTIONS))
+        for number, rule in enumerate(rules)
+    }
+    traffic = units.get(
+        "traffic",
+        Delays,
+        partial(_delays, INJECTIONS[-1], None, mix, runs, _rng(seed, 1000 + len(INJECTIONS), 0), Rule.TRAFFIC_MIX),
+    )
+    return Report(
+        name="threshold",
+        title="The threshold: why a fixed ε fires on noise, and what to use instead",
+        question=(
+            "The paper's monitor alerts when S moves by more than ε = 0.001 nats between two steps. How often "
+            "does that happen when nothing "
+            "changes, how would ε have to be chosen, and what is then still seen?"
+        ),
+        findings=(
+            _noise(labelled, calm),
+            _choice(calm),
+            _compared(rules, found, models[-1]),
+            _blind(rules, found, traffic),
+        ),
+        settings=(
+            ("rows", labelled.name),
+            ("traffic", f"{HARMFUL:.0%} harmful requests"),
+            (
+                "runs",
+                f"{runs:,} an injection and rule; learning {LEARN:,}, lead {LEAD:,}, horizon {HORIZON:,} responses",
+            ),
+            ("constant model", f"{CALM:,} responses"),
+            ("seed", str(seed)),
+        ),
+    )
+
+
+def _rng(seed: int, *stream: int) -> np.random.Generator:
+    return np.random.default_rng((seed, *stream))
+
+
+def _calm(shares: Floats, window: int, stride: int, rng: np.random.Generator) -> Calm:
+    categories = Injection(name="", change=unchanged).draw(shares, CALM, 0, rng)
+    steps = np.abs(entropy_steps(categories, len(LABELS), window=window, stride=stride))
+    return Calm(
+        fires=float((steps > PAPER_EPSILON).mean()),
+        spread=float(np.sqrt((steps**2).mean())),
+        chosen=[float(np.quantile(steps, 1 - stride / interval)) for interval in INTERVALS],
+    )
+
+
+def _delays(
+    injection: Injection,
+    rule: EpsilonRule | None,
+    shares: Floats,
+    runs: int,
+    rng: np.random.Generator,
+    engine_rule: Rule = Rule.DRIFT,
+) -> Delays:
+    """The same draws for every rule, because each begins from the same generator; None is the calibrated rule."""
+    at = LEARN + LEAD
+    judge = Judge(EngineSettings(window=500, stride=500, learn_from=LEARN, false_alarm_interval=WANTED), at + HORIZON)
+    delays: list[int | None] = []
+    early = spoiled = in_time = 0
+    for _ in range(runs):
+        categories = injection.draw(shares, at + HORIZON, at, rng)
+        if rule is None:
+            alarms = np.array(judge.alarms(categories, engine_rule, enough_after=at), np.int64)
+        else:
+            alarms = epsilon_alarms(categories, len(LABELS), rule)
+        before = int(((alarms > LEARN) & (alarms <= at)).sum())
+        early += before
+        if rule is None and before:
+            spoiled += 1  # an open alert fires no second time
+            continue
+        first = first_after(alarms, at)
+        delays.append(None if first is None else first - at)
+        in_time += first is not None and first - at <= injection.ramp
+    return Delays(delays, spoiled, early, runs, in_time)
+
+
+def _noise(labelled: Labelled, calm: dict[tuple[str, int, int], Calm]) -> Finding:
+    rows = tuple(
+        (
+            model,
+            entropy_of(labelled, model),
+            window,
+            stride,
+            found.spread,
+            found.fires,
+            stride / found.fires if found.fires else math.inf,
+        )
+        for (model, window, stride), found in calm.items()
+    )
+    return Finding(
+        heading="On a model that does not change, the paper's rule fires most of the time",
+        basis=Basis.RESAMPLED,
+        words=(
+            (
+                "One response more or less in a window of 100 moves S by some hundredths of a nat. ε = 0.001 lies "
+                "far below that, so the rule fires whenever "
+                "the counts of the window change at all."
+            ),
+        ),
+        tables=(
+            Table(
+                name="noise",
+                caption="A constant model under abs(ΔS) > 0.001 (ΔS between windows one stride apart)",
+                header=(
+                    "model",
+                    "S (nats)",
+                    "window",
+                    "stride",
+                    "sd of ΔS",
+                    "steps that fire",
+                    "responses between alarms",
+                ),
+                rows=rows,
+            ),
+        ),
+    )
+
+
+def entropy_of(labelled: Labelled, model: str) -> float:
+    """Returns S in nats of the model's mix in simulated traffic."""
+    return entropy(np.rint(production_mix(labelled, model) * 1e9).astype(np.int64))
+
+
+def _choice(calm: dict[tuple[str, int, int], Calm]) -> Finding:
+    rows: tuple[tuple[Cell, ...], ...] = tuple(
+        (model, window, stride, *found.chosen) for (model, window, stride), found in calm.items()
+    )
+    ratios = [epsilon / PAPER_EPSILON for found in calm.values() for epsilon in found.chosen]
+    series = [
+        Line(label=f"{model}, window {window}", x=INTERVALS, y=found.chosen, style="o-")
+        for (model, window, _), found in calm.items()
+    ]
+    return Finding(
+        heading=(
+            "ε has to be chosen for the model, the window and the wanted quiet, and then it is "
+            f"{min(ratios):.0f} to {max(ratios):.0f} times larger"
+        ),
+        basis=Basis.RESAMPLED,
+        words=(
+            (
+                "The smallest ε with the wanted mean number of responses between firings on a constant model: the "
+                "quantile 1 - stride/interval of "
+                "abs(ΔS). It follows from the window, the stride and the wanted quiet, and from the model's mix: these two "
+                "mixes happen to need nearly the same, a purer one needs less. So it cannot be one constant; the rule "
+                "that ships calibrates itself on the reference."
+            ),
+        ),
+        tables=(
+            Table(
+                name="epsilon",
+                caption="ε in nats per stride, by the wanted responses between false alarms",
+                header=("model", "window", "stride", *(f"{interval:,}" for interval in INTERVALS)),
+                rows=rows,
+            ),
+        ),
+        pictures=(
+            Picture(
+                name="epsilon",
+                caption="ε needed for a wanted false-alarm interval",
+                png=drawing.lines(
+                    series,
+                    Labels(
+                        x="responses between false alarms",
+                        y="ε (nats per stride)",
+                        log_x=True,
+                        log_y=True,
+                        mark=PAPER_EPSILON,
+                        marked="the paper's ε",
+                    ),
+                ),
+            ),
+        ),
+    )
+
+
+def _summary(found: Delays) -> tuple[float | None, float | None, float]:
+    """Median and 90th percentile of the delay (a missed change is later than any), and the share missed."""
+    if not found.delays:
+        return None, None, math.nan
+    values = np.array([math.inf if delay is None else delay for delay in found.delays])
+    middle, late = np.quantile(values, (0.5, 0.9), method="higher")
+    return float(middle), float(late), float(np.isinf(values).mean())
+
+
+def _compared(rules: list[EpsilonRule | None], found: dict[tuple[str, int], Delays], model: str) -> Finding:
+    rows = []
+    for name in dict.fromkeys(name for name, _ in found):
+        row: list[str | float | None] = [name]
+        for number in range(len(rules)):
+            middle, late, missed = _summary(found[name, number])
+            row += [middle, late, missed]
+        rows.append(tuple(row))
+    header = ["injected into " + model]
+    for rule in rules:
+        label = "calibrated" if rule is None else f"ε {rule.epsilon:.3g}, {rule.window}"
+        header += [f"{label}: median", "90 %", "missed"]
+    quiet = tuple(
+        (_name(rule), sum(each.early for (_, at), each in found.items() if at == number), _quiet(found, number))
+        for number, rule in enumerate(rules)
+    )
+    ramps = [injection for injection in INJECTIONS if injection.ramp]
+    before: tuple[tuple[Cell, ...], ...] = tuple(
+        (injection.name, *(_share(found[injection.name, number]) for number in range(len(rules))))
+        for injection in ramps
+    )
+    return Finding(
+        heading="At the same rate of false alarms the calibrated rule sees changes that ε misses",
+        basis=Basis.RESAMPLED,
+        words=(
+            (
+                "Delays are in responses after the change began; a run without an alarm within the horizon counts "
+                "as missed and as later than any. The "
+                "first two ε rules are set to one false alarm in 10,000 responses like the calibrated rule; the "
+                "last is the paper's. Its short delays are "
+                "no detection: it fires as soon on the constant model in the first row."
+            ),
+            (
+                "ΔS compares two windows that overlap by nine tenths, so it sees the speed of a change, not its "
+                "size: once a new level is reached, nothing "
+                "is left to see. A slow change never moves ΔS above its noise at all."
+            ),
+        ),
+        tables=(
+            Table(
+                name="delays",
+                caption="Delay in responses: median, 90th percentile, share missed",
+                header=tuple(header),
+                rows=tuple(rows),
+            ),
+            Table(
+                name="quiet",
+                caption="False alarms between learning and change, all injections together",
+                header=("rule", "false alarms", "responses between false alarms"),
+                rows=quiet,
+            ),
+            Table(
+                name="in_time",
+                caption="Gradual drifts: share of runs in which the alarm came before the drift was complete",
+                header=("drift", *map(_name, rules)),
+                rows=before,
+            ),
+        ),
+    )
+
+
+def _quiet(found: dict[tuple[str, int], Delays], number: int) -> float:
+    early = sum(each.early for (_, at), each in found.items() if at == number)
+    runs = sum(each.runs for (_, at), each in found.items() if at == number)
+    return runs * LEAD / early if early else math.inf
+
+
+def _share(found: Delays) -> float:
+    return found.in_time / len(found.delays) if found.delays else math.nan
+
+
+def _name(rule: EpsilonRule | None) -> str:
+    return "calibrated" if rule is None else rule.name
+
+
+def _blind(rules: list[EpsilonRule | None], found: dict[tuple[str, int], Delays], traffic: Delays) -> Finding:
+    swap = next(injection.name for injection in INJECTIONS if "change places" in injection.name)
+    only = INJECTIONS[-1].name
+    rows: list[tuple[Cell, ...]] = [
+        (swap, "calibrated (behaviour)", *_summary(found[swap, 0])),
+        (swap, _name(rules[2]), *_summary(found[swap, 2])),
+        (only, "calibrated (behaviour): should stay silent", *_summary(found[only, 0])),
+        (only, "traffic_mix (information)", *_summary(traffic)),
+        (only, _name(rules[2]), *_summary(found[only, 2])),
+    ]
+    return Finding(
+        heading="Entropy is blind to a swap, and takes the users' change for the model's",
+        basis=Basis.RESAMPLED,
+        words=(
+            (
+                "When misaligned help and appropriate refusal change places, S is the same to the last digit "
+                "before and after; ΔS only sees the short "
+                "passage between them. When users send more harmful requests, S moves though the model did not; "
+                "the calibrated rule watches "
+                "behaviour given the request, and a separate rule reports the traffic."
+            ),
+        ),
+        tables=(
+            Table(
+                name="blind",
+                caption="Median delay, 90th percentile, share missed",
+                header=("what changes", "rule", "median", "90 %", "missed"),
+                rows=tuple(rows),
+            ),
+        ),
+    )
