@@ -41,7 +41,10 @@ class Topics(_Section):
 
 
 class KafkaSettings(_Section):
-    """How to reach Kafka, and how its topics are made."""
+    """How to reach Kafka, and how its topics are made.
+
+    To `evaluation_topic`, if it is set, each label goes as an OpenTelemetry event too.
+    """
 
     bootstrap_servers: Annotated[str, Field(min_length=1)] = "127.0.0.1:9092"
     security_protocol: Literal["PLAINTEXT", "SSL", "SASL_SSL", "SASL_PLAINTEXT"] = "PLAINTEXT"
@@ -53,6 +56,7 @@ class KafkaSettings(_Section):
     ssl_certfile: Path | None = None
     ssl_keyfile: Path | None = None
     topics: Topics = Topics()
+    evaluation_topic: Name | None = None
     partitions: Annotated[int, Field(ge=1, le=10_000)] = 8
     replication_factor: Annotated[int, Field(ge=1, le=100)] = 1
     input_retention_days: Annotated[float, Field(gt=0)] = 7
@@ -103,11 +107,15 @@ class WorkerSettings(_Section):
 
 
 class MonitorSettings(_Section):
-    """What is watched on its own, and the window of its entropy (in responses)."""
+    """What is watched on its own, and the window of its entropy (in responses).
+
+    With `sigma` (nats per stride, the rate of a base model) drift events carry γ_eff = σ - dS/dt.
+    """
 
     monitor_by: Annotated[tuple[str, ...], Field(min_length=1)] = ("model",)
     window: int = 500
     stride: int = 50
+    sigma: float | None = None
     attributes: tuple[str, ...] = ()
 
 
@@ -186,6 +194,7 @@ class Settings(BaseSettings):
                 watch=self.rules.drift.watch,
                 traffic_mix=self.rules.traffic_mix.enabled,
                 epsilon=self.rules.entropy_rate.epsilon if self.rules.entropy_rate.enabled else None,
+                sigma=self.monitor.sigma,
             )
         except ValueError as error:
             raise SettingsError(f"{error}; change it in valuedrift.toml or the environment") from None

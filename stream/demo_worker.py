@@ -28,8 +28,9 @@ class WorkerProcess:
 
     def __enter__(self) -> Self:
         file = self._folder / "worker.toml"
-        secret = {"kafka": {"sasl_password"}}
-        content = self._settings.model_dump(mode="json", exclude_none=True, exclude=secret)
+        wanted = {"kafka", "classifier", "worker", "monitor", "reference", "rules"}
+        content = self._settings.model_dump(mode="json", exclude_none=True, include=wanted)
+        content["kafka"].pop("sasl_password", None)
         file.write_text(tomli_w.dumps(content), encoding="utf-8")
         command = [sys.executable, "-c", "from stream.cli import main; main()", "worker", "--config", str(file)]
         with self.log.open("wb") as log:

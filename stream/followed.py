@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
+from stream.errors import InputError
+
 log = logging.getLogger(__name__)
 
 HEAD = 256
@@ -146,6 +148,17 @@ class FollowedFiles:
             followed.handle.close()
 
     def _discover(self) -> None:
+        """Looks for files that are new or have grown.
+
+        Raises:
+            InputError: the folder or a file cannot be read.
+        """
+        try:
+            self._look()
+        except OSError as error:
+            raise InputError(f"cannot read {error.filename or self._folder}: {error.strerror}") from None
+
+    def _look(self) -> None:
         found = dict(self._candidates())
         for identity, (path, size) in found.items():
             if identity in self._open:

@@ -8,10 +8,10 @@ from operator import attrgetter
 import numpy as np
 import numpy.typing as npt
 
-from stream.core.records import DeadLetter, Micros, RejectReason, Scored, SourceRecord
+from stream.core.records import DeadLetter, Micros, RejectReason, Scored, Source, SourceRecord
 from stream.errors import InputError, RecordError
 from stream.files import NO_TIME, LogFiles
-from stream.formats.labelled import PIECE_BYTES, decode_labelled_rows
+from stream.formats.labelled import PIECE_BYTES, LabelledRows, decode_labelled_rows
 from stream.formats.missing_time import Spaced
 from stream.pipeline import Batch, Classify, Detect, dead_letter, unreadable
 from stream.recorder import Placed, Recorder
@@ -58,14 +58,16 @@ def read_rows(
         InputError: a file cannot be read, or a row has no time and `every` is not given.
     """
     rows_before = 0
+    growth = _Growth()
     for source, pieces in groupby(files.pieces(PIECE_BYTES), key=lambda piece: piece[0]):
         offset = 0
         spaced = None if every is None else Spaced(every, EARLIEST + every * rows_before)
-        for _, content in pieces:
+        for content in growth.join(pieces):
             rows = decode_labelled_rows(
                 content, recorder.settings.taxonomy, source=source, first_offset=offset, spaced=spaced
             )
             offset += rows.n
+            growth.note(rows)
             letters = [
                 dead_letter(
                     SourceRecord(source=source, offset=at, key=None, value=line, headers=(), timestamp=NO_TIME),
@@ -80,6 +82,34 @@ def read_rows(
             recorder.take([piece for piece in wanted if len(piece.places)], letters)
             watch()
         rows_before += offset
+
+
+class _Growth:
+    """Puts pieces together while they hold so few rows of one monitor that the cost of each record outweighs that of its rows."""
+
+    FEW = 64
+    LARGEST = 16_000_000
+
+    def __init__(self) -> None:
+        self._size = PIECE_BYTES
+
+    def join(self, pieces: Iterable[tuple[Source, bytes]]) -> Iterator[bytes]:
+        """The same lines, in as large parts as is best by now."""
+        held: list[bytes] = []
+        size = 0
+        for _, content in pieces:
+            held.append(content)
+            size += len(content)
+            if size >= self._size:
+                yield b"".join(held)
+                held, size = [], 0
+        if held:
+            yield b"".join(held)
+
+    def note(self, rows: LabelledRows) -> None:
+        """Learn from what a part held."""
+        if rows.n < self.FEW * len(rows.scored):
+            self._size = min(2 * self._size, self.LARGEST)
 
 
 def read_responses(

@@ -96,9 +96,8 @@ class Recorder:
                 continue
             before = self._engine.monitors[monitor].seen - observed.counted
             self._responses += observed.counted
-            counted = piece.only(
-                np.arange(len(piece.places)) >= observed.skipped
-            )  # offsets rise: the known stand first
+            # Offsets rise, so the responses that were counted before stand first.
+            counted = piece.only(np.arange(len(piece.places)) >= observed.skipped)
             fresh.append(counted)
             self._tally.scored(counted.scored)
             drift += [(int(counted.places[event.seq - before]), event) for event in observed.drift]

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from stream.commands.options import kafka_options, map_option
+from stream.commands.options import kafka_options, map_option, one_format
 from stream.formats.recognise import FORMATS
 
 if TYPE_CHECKING:
@@ -48,6 +48,7 @@ def check(
 
     Exit status 1 if no row is usable as it is.
     """
+    one_format(field_map, format)
     from stream.advice import advise
     from stream.checking import examine
 
@@ -115,7 +116,9 @@ def _list(word: str, rejects: "Counter[Reject]") -> None:
 
 
 def _untimed(findings: "Findings") -> bool:
-    return any(reject.reason == "no_time" for reject in findings.refused)
+    from stream.core.records import RejectReason
+
+    return any(reject.reason is RejectReason.NO_TIME for reject in findings.refused)
 
 
 def _advise(source: str, advice: "Advice", findings: "Findings", given: "FieldMap | None") -> None:

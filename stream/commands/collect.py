@@ -32,9 +32,9 @@ def collect(
     Without a token it listens on this machine only. Runs until Ctrl-C or SIGTERM.
     """
     import asyncio
-    import logging
     import signal
 
+    from stream import logs
     from stream.collect import application, require_token, sender, serve
     from stream.config import environment_secret, load
     from stream.kafka.client import open_producer
@@ -45,7 +45,7 @@ def collect(
     token = environment_secret(token_env)
     require_token(host, token)
     require_topics(settings.kafka, [topic])
-    logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(levelname)s %(message)s")
+    logs.set_up(debug=bool(click.get_current_context().find_root().obj["debug"]))
 
     async def run() -> None:
         stop = asyncio.Event()

@@ -59,7 +59,7 @@ def classifier(out: Path | None, labelled: Path | None, seed: int, config: Path 
     def run(rows: "Labelled", units: "Units") -> "Report":
         return work.run(
             rows,
-            held_out(rows.rows, bundle),
+            held_out(rows.rows, bundle) if labelled is None else None,
             units,
             load=lambda: load(bundle, device=chosen.device, threads=chosen.threads),
             seed=seed,

@@ -55,6 +55,12 @@ def map_option(command: Callable[P, R]) -> Callable[P, R]:
     )(command)
 
 
+def one_format(field_map: "FieldMap | None", form: str | None) -> None:
+    """Refuses `--map` together with `--format`: what a map makes is of one format, ValueDrift's own."""
+    if field_map and form:
+        raise click.UsageError("--map says how the rows are read, --format too: choose one")
+
+
 def _parse_map(_context: click.Context, parameter: click.Parameter, values: tuple[str, ...]) -> "FieldMap | None":
     from stream.formats.mapped import FieldMap
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from stream.commands.options import FILE, kafka_options, map_option
+from stream.commands.options import FILE, kafka_options, map_option, one_format
 from stream.formats.recognise import FORMATS
 
 if TYPE_CHECKING:
@@ -63,6 +63,7 @@ def produce(
 
     Exit status 1 if a line was too large for Kafka; all others are sent.
     """
+    one_format(field_map, format)
     from stream.config import load
     from stream.files import LogFiles
     from stream.kafka.produce import Pace, Tally

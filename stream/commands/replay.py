@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from stream.commands.options import FILE, kafka_options, map_option
+from stream.commands.options import FILE, kafka_options, map_option, one_format
 from stream.formats.recognise import FORMATS
 from stream.times import parse
 
@@ -94,6 +94,7 @@ def replay(
         raise click.UsageError("--every is for files: in a topic every record has a time")
     if scored and format:
         raise click.UsageError("--format is for responses, --scored for labelled rows: choose one")
+    one_format(field_map, format)
     if field_map and (scored or from_topic):
         raise click.UsageError("--map is for files of responses")
     from stream.config import load

@@ -247,7 +247,9 @@ def _output(
 
     if topic is None and out is not None:
         if str(out) == "-":
-            return StreamOutput(sys.stdout.buffer)
+            output = StreamOutput(sys.stdout.buffer, [prompt.id for prompt in plan.prompts.prompts])
+            stack.callback(output.finish)
+            return output
         return FileOutput(stack.enter_context(Journal(out, plan)))
     topic = topic or settings.kafka.topics.input
     require_topics(settings.kafka, [topic])

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from stream.commands.options import kafka_options, map_option
+from stream.commands.options import kafka_options, map_option, one_format
 from stream.formats.recognise import FORMATS
 
 if TYPE_CHECKING:
@@ -46,11 +46,12 @@ def tail(
     repeats a line. If Kafka goes away, it waits. Rotate by renaming (logrotate's create): copytruncate loses what is written while
     it copies. Runs until Ctrl-C or SIGTERM.
     """
+    one_format(field_map, format)
     import hashlib
-    import logging
     import signal
     import threading
 
+    from stream import logs
     from stream.config import load, state_folder
     from stream.errors import InputError
     from stream.tail import Order, Tally
@@ -73,7 +74,7 @@ def tail(
         form=format,
         field_map=field_map,
     )
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
+    logs.set_up(debug=bool(click.get_current_context().find_root().obj["debug"]))
     stop, tally = threading.Event(), Tally()
     for name in (signal.SIGTERM, signal.SIGINT):
         signal.signal(name, lambda *_: stop.set())

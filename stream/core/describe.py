@@ -21,6 +21,7 @@ def drift_event(memory: Memory, plan_of: Design, place: Place, condition: State,
     measured = measure(window, plan_of.kinds)
     slope = rate(counts, kept(counts))
     n = int(window.sum())
+    sigma = plan_of.settings.sigma
     return DriftEvent(
         drift_id=identity(place.monitor, "drift", place.event_id, place.seq),
         monitor=place.monitor,
@@ -39,8 +40,8 @@ def drift_event(memory: Memory, plan_of: Design, place: Place, condition: State,
         behaviour_entropy=digits(measured.behaviour),
         delta=None if delta is None else digits(delta),
         rate=None if slope is None else _rounded(slope),
-        sigma=None,
-        gamma_eff=None,
+        sigma=sigma,
+        gamma_eff=None if sigma is None or slope is None else digits(sigma - slope.value),
         statistic=digits(shown(memory.belief.statistic[0])),
         threshold=digits(shown(memory.plan.limit[0])),
         state=condition,

@@ -6,6 +6,7 @@ import numpy as np
 import numpy.typing as npt
 
 from stream.core.detectors import Channel, Design
+from stream.core.kernel import compiled
 from stream.core.records import Severity
 from stream.core.reference import branch_shares, category_shares
 from stream.core.taxonomy import RequestKind, Taxonomy
@@ -47,14 +48,43 @@ def severity(parts: Shares1D, change: Shares1D, taxonomy: Taxonomy) -> Severity:
 
 
 def lean(design: Design, channel: Channel, last: Counts1D, reference: Counts1D, level: Shares1D) -> float:
-    """Nats by which the last responses (k,) are likelier under the reference than under the level that an alarm was raised at."""
-    before, then = branch_shares(reference, design.side), branch_shares(level, design.side)
+    """Nats by which the last responses (k,) are likelier to be more of the reference than more of the level that an alarm was raised at.
+
+    Both are known from counts only: what is compared is the probability of the last responses under the Beta posterior of each stream.
+    """
+    watched = np.array([stream in channel.streams for stream in design.streams])
+    return _lean(last.astype(np.float64), reference.astype(np.float64), level, design.side, watched)
+
+
+@compiled
+def _lean(
+    last: Shares1D,
+    reference: Shares1D,
+    level: Shares1D,
+    side: npt.NDArray[np.int8],
+    watched: npt.NDArray[np.bool_],
+) -> float:
     gain = 0.0
-    for row, stream in enumerate(design.streams):
-        if stream in channel.streams:
-            for value, branch in enumerate((stream.down, stream.up)):
-                gain += int(last[list(branch)].sum()) * math.log(before[row, value] / then[row, value])
+    for stream in range(len(side)):
+        if watched[stream]:
+            new, before, then = np.zeros(2), np.full(2, 0.5), np.full(2, 0.5)
+            for category in range(len(last)):
+                taken = side[stream, category]
+                if taken >= 0:
+                    new[taken] += last[category]
+                    before[taken] += reference[category]
+                    then[taken] += level[category]
+            gain += _more_of(new, before) - _more_of(new, then)
     return gain
+
+
+@compiled
+def _more_of(new: Shares1D, known: Shares1D) -> float:
+    """Logarithm of the Beta-binomial probability of `new` (2,) in their order, when `known` (2,) are the Beta's parameters."""
+    total = math.lgamma(known[0] + known[1]) - math.lgamma(known[0] + known[1] + new[0] + new[1])
+    for side in range(2):
+        total += math.lgamma(known[side] + new[side]) - math.lgamma(known[side])
+    return total
 
 
 def parts_of_entropy(now: Counts1D, before: Counts1D) -> Shares1D:

@@ -24,9 +24,9 @@ PARTIAL, PREVIOUS, WINDOW, MOMENT = range(4)
 
 BLOCK, LAG = 100, 10
 """Responses wait in blocks of this many, and for this many later blocks, before they join the reference: a change under way is kept out."""
-DOUBT = 0.25
+DOUBT = 0.3
 """Standard errors by which a reference's share is moved towards an alternative before that alternative is judged against it."""
-SHORT, POWER = 530.0, 1.5
+SHORT, POWER = 400.0, 1.5
 """The limit is raised by (SHORT / n)^POWER for a reference of n responses: for what DOUBT leaves of a short one's error."""
 LARGEST = 1e250
 """Cap on a sum: far above any threshold, so it decides nothing, and finite."""
@@ -189,16 +189,16 @@ def _close_block(counts: Counts, belief: Belief, plan: Plan) -> None:
 
 @compiled
 def _is_crowded(channel: int, counts: Counts, belief: Belief, side: npt.NDArray[np.int8]) -> bool:
-    """Whether more responses of some stream are waiting than its reference has."""
+    """Whether more responses of some stream are waiting than half of those that its reference has."""
     blocks = counts.blocks
     for stream in range(len(side)):
-        spare = 0
+        has, waiting = 0, 0
         for category in range(side.shape[1]):
             if side[stream, category] >= 0:
-                spare += belief.counts[channel, category]
+                has += belief.counts[channel, category]
                 for block in range(belief.joins[channel], counts.scalars[CLOSED]):
-                    spare -= blocks[block % len(blocks), category]
-        if spare < 0:
+                    waiting += blocks[block % len(blocks), category]
+        if 2 * waiting > has:
             return True
     return False
 

@@ -33,12 +33,13 @@ def onset_ages(state: State, plan_of: Design, channel: int) -> Ages:
     ages = np.array([0.0, *(stretch.age for stretch in known)])
     gains = np.stack([stretch.counts for stretch in known]) @ np.log(state.plan.ratio[:, plan_of.part(channel)])
     evidence = np.logaddexp.reduce(gains + np.log(state.plan.prior[plan_of.part(channel)] + 1e-300), axis=1)
-    density = np.exp(evidence - evidence.max())
+    possible = ages[:-1] < most
+    density = np.exp(np.where(possible, evidence, -np.inf) - evidence[possible].max())
     # A stretch of one response has the mass of its own age; a longer gap that of the mean of its ends, per response.
     before = np.concatenate([density[:1], density[:-1]])
     gaps = np.diff(ages)
     mass = np.where(gaps > 1, 0.5 * (before + density), density) * gaps
-    mass[ages[:-1] >= most] = 0.0
+    mass[~possible] = 0.0
     reached = np.concatenate([[0.0], np.cumsum(mass)]) / mass.sum()
     youngest, median, oldest = (float(min(max(np.interp(part, reached, ages), 1.0), most)) for part in QUANTILES)
     return Ages(youngest, median, oldest)

@@ -18,9 +18,9 @@ from stream.core.onset import Ages, onset_ages
 from stream.core.records import Onset, Reason, Rule, Severity, Status
 from stream.core.state import State
 from stream.core.streams import TRAFFIC
-from stream.core.window import newest_pane, since, time_of
+from stream.core.window import boundaries, since, time_of
 
-RETURN = 4.0
+RETURN = 3.0
 """Nats of evidence for the reference, over the last window, that close an alarm: without a margin, noise would open and close it."""
 
 SHRINK = 100
@@ -57,21 +57,16 @@ def changed(state: State, plan_of: Design, channel: int) -> Finding:
 def returned(state: State, plan_of: Design, channel: int) -> Finding | None:
     """The finding that closes a channel's alarm, at a stride at least one window after it; None while the level lasts.
 
-    It needs `RETURN` nats for the reference against the level. While the window is nearer to the level, the pane that leaves it joins the
-    level, so that a level first seen in few responses becomes known better. The finding's counts are those of the window.
+    It needs `RETURN` nats for the reference against the level, in the last window or in a longer run after the alarm, for a small change
+    does not show in one window. The finding's counts are those of the window.
     """
     watching = plan_of.channels[channel]
     alarm = state.alarms[watching.rule]
-    since_alarm = int(state.counts.scalars[SEEN]) - 1 - alarm.seq
-    if since_alarm < plan_of.settings.window:
-        return None
+    age = int(state.counts.scalars[SEEN]) - 1 - alarm.seq
     last, reference = state.counts.rows[WINDOW].copy(), state.belief.counts[channel].copy()
-    level = np.array(alarm.level)
-    gain = lean(plan_of, watching, last, reference, level + SHRINK * reference / reference.sum())
-    if gain < RETURN:
-        if gain < 0 and since_alarm >= plan_of.settings.window + plan_of.settings.stride:
-            level += state.counts.rows[PREVIOUS] - last + newest_pane(state.counts)
-            state.alarms[watching.rule] = replace(alarm, level=tuple(level.tolist()))
+    level = np.array(alarm.level) + SHRINK * reference / reference.sum()
+    runs = [run for run in boundaries(state.counts) if plan_of.settings.window <= run.age <= age]
+    if not any(lean(plan_of, watching, run.counts, reference, level) >= RETURN for run in runs):
         return None
     parts, _ = parts_of_change(plan_of, watching, last, reference)
     return Finding(

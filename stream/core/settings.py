@@ -1,6 +1,7 @@
 """What the engine is told: validated where it is made, hashed so that state under other settings is never misread."""
 
 import hashlib
+import math
 from dataclasses import dataclass, fields
 from typing import Literal
 
@@ -14,7 +15,8 @@ class EngineSettings:
     """Everything that decides what a monitor emits; units are responses unless said otherwise.
 
     `false_alarm_interval` is the mean number of responses between false alarms of one monitor and rule. `epsilon` (nats per
-    stride, the paper's ε) switches the entropy-rate rule on; None leaves it off.
+    stride, the paper's ε) switches the entropy-rate rule on; None leaves it off. `sigma` (nats per stride, the paper's σ: dS/dt of the base
+    model) decides nothing: with it drift events carry γ_eff = σ - dS/dt.
 
     Raises:
         ValueError: a setting is out of range; the message names it.
@@ -28,6 +30,7 @@ class EngineSettings:
     watch: Watch = "behaviour"
     traffic_mix: bool = True
     epsilon: float | None = None
+    sigma: float | None = None
 
     def __post_init__(self) -> None:
         if self.stride < 1:
@@ -42,6 +45,8 @@ class EngineSettings:
             raise ValueError(f"watch must be 'behaviour' or 'all', got {self.watch!r}")
         if self.epsilon is not None and not self.epsilon > 0:
             raise ValueError(f"epsilon must be above 0 nats per stride, got {self.epsilon}")
+        if self.sigma is not None and not math.isfinite(self.sigma):
+            raise ValueError(f"sigma must be a finite number of nats per stride, got {self.sigma}")
 
     @property
     def fingerprint(self) -> str:

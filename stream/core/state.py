@@ -70,7 +70,7 @@ def new_state(plan_of: Design) -> State:
             older=older,
             older_opened=older_opened,
             blocks=blocks,
-            recent=np.zeros(RECENT, np.uint8),
+            recent=np.zeros(min(max(settings.stride, RECENT[0]), RECENT[1]), np.uint8),
             cuts=np.zeros((3, k), np.int64),
             latest=np.full((k, EXAMPLES), -1, np.int64),
         ),

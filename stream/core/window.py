@@ -15,8 +15,8 @@ import numpy.typing as npt
 from stream.core.kernel import LAST, OPENED, PARTIAL, SEEN, STRIDE, Counts
 from stream.core.records import Micros, WindowSpan
 
-RECENT = 128
-"""Responses whose categories are kept one by one, so that a sudden change is dated to the response."""
+RECENT = (64, 1024)
+"""Least and most responses whose categories are kept one by one: as many as a stride has, so that a sudden change is dated well."""
 EXAMPLES = 3
 """Responses of each category whose ids are kept."""
 OLDER = 4
@@ -55,22 +55,14 @@ def span(counts: Counts, n: int) -> WindowSpan:
     return WindowSpan(start=first, end=int(scalars[LAST]), n=n, first_seq=seen - n, last_seq=seen - 1)
 
 
-def newest_pane(counts: Counts) -> npt.NDArray[np.int64]:
-    """Counts (k,) of the pane that was filled last."""
-    pane: npt.NDArray[np.int64] = counts.panes[
-        (int(counts.scalars[SEEN]) // int(counts.scalars[STRIDE]) - 1) % len(counts.panes)
-    ]
-    return pane
-
-
 def stretches(counts: Counts) -> list[Stretch]:
     """Stretches that are known exactly, shortest first: of each of the last responses, then from each kept boundary up to now."""
     seen = int(counts.scalars[SEEN])
-    length = min(RECENT, seen)
-    last = counts.recent[np.arange(seen - 1, seen - 1 - length, -1) % RECENT]
+    length = min(len(counts.recent), seen)
+    last = counts.recent[np.arange(seen - 1, seen - 1 - length, -1) % len(counts.recent)]
     one_by_one = np.cumsum(last[:, None] == np.arange(counts.rows.shape[1]), axis=0)
     found = [Stretch(age, row) for age, row in enumerate(one_by_one, 1)]
-    found.extend(stretch for stretch in _boundaries(counts) if stretch.age > length)
+    found.extend(stretch for stretch in boundaries(counts) if stretch.age > length)
     return found
 
 
@@ -98,8 +90,8 @@ def _slots(counts: Counts) -> Iterator[int]:
     return (number % len(counts.panes) for number in range(end - kept(counts), end))
 
 
-def _boundaries(counts: Counts) -> Iterator[Stretch]:
-    """Stretches from each kept boundary up to now, shortest first."""
+def boundaries(counts: Counts) -> Iterator[Stretch]:
+    """Stretches from each kept boundary between panes and buckets up to now, shortest first."""
     total = counts.rows[PARTIAL].copy()
     age = int(total.sum())
     if age:

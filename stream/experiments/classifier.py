@@ -99,9 +99,7 @@ def run(
             ),
             (
                 "unseen in training",
-                "yes, as the bundle's training record says"
-                if unseen is not None
-                else "unknown: the bundle has no training record",
+                "yes, as the bundle's training record says" if unseen is not None else "not known",
             ),
             ("samples", f"{SAMPLES} of {PROMPTS} prompts"),
             ("seed", str(seed)),
@@ -195,7 +193,11 @@ def _accuracy(trial: Trial, *, unseen: bool) -> Finding:
     table = confusion(trial.truth, trial.predicted)
     aligned = int(table[:2].sum())
     mixed = (table[0, 1] + table[1, 0]) / aligned if aligned else math.nan
-    caveat = "" if unseen else " The bundle does not say which rows it was trained on, so these figures may flatter it."
+    caveat = (
+        ""
+        if unseen
+        else " Whether the model was trained on some of these rows is not known, so the figures may flatter it."
+    )
     return Finding(
         heading=f"{rows[0][2]:.1%} of the labels agree with people's; the paper reports 94.2 %",
         basis=Basis.REAL,

@@ -24,16 +24,13 @@ from stream.formats.loose import answers, opened, text_of, turns
 _CHATS = frozenset({"chat", "text_completion", "generate_content"})
 _OLD_TURNS = {f"gen_ai.{role}.message": role for role in ("system", "developer", "user", "assistant", "tool")}
 _OLD_CHOICE = "gen_ai.choice"
-_MODELS = (
-    "gen_ai.request.model",
-    "llm.request.model_name",
-    "llm.model_name",
-    "gen_ai.response.model",
-    "llm.response.model_name",
-)
+_ASKED = ("gen_ai.request.model", "llm.request.model_name")
+_ANSWERING = ("gen_ai.response.model", "llm.response.model_name", "llm.model_name")
+"""Names of models: the one that was asked for, and the one that answered, which OpenInference calls `llm.model_name`."""
 _INPUT, _OUTPUT = "gen_ai.input.messages", "gen_ai.output.messages"
 _NO_CONTENT = (
-    f"{_OUTPUT}: the tracer captures no texts (set OTEL_INSTRUMENTATION_GENAI_CAPTURE_MESSAGE_CONTENT, or its like)"
+    f"{_OUTPUT}: there are no texts here; let the tracer capture them (OTEL_INSTRUMENTATION_GENAI_CAPTURE_MESSAGE_CONTENT, "
+    "or its like), or read its log events"
 )
 
 
@@ -47,7 +44,7 @@ def events(signals: Sequence[Signal], fallback: Fallback) -> list[ResponseEvent 
     for signal in signals:
         if not _is_old(signal):
             inside = [event for event in signal.events if _is_old(event)]
-            if not inside and signal.text(*_MODELS):
+            if not inside and signal.text(*_ASKED, *_ANSWERING):
                 inside = loose.pop(signal.span, [])
             found += _guarded(signal, inside, fallback)
     for several in loose.values():
@@ -169,21 +166,34 @@ def _numbered(attributes: Mapping[str, object], prefix: str, inner: str) -> list
 def _put(turn: dict[str, object], field: str, value: object) -> None:
     """Notes one attribute of a numbered turn; contents and calls are numbered in their turn."""
     head, _, rest = field.partition(".")
-    if head == "tool_calls":
+    if head in ("tool_calls", "function_call"):
         turn["tool_calls"] = True
     elif head == "contents" and rest.endswith("message_content.text"):
         turn["content"] = "\n".join(filter(None, (text_of(turn.get("content")), text_of(value))))
     elif field == "content":
-        turn["content"] = opened(value)
+        inside = opened(value)
+        turn["content"] = inside if isinstance(inside, list) and text_of(inside) else value
     elif field in ("role", "finish_reason"):
         turn[field] = value
 
 
 def _open_inference(signal: Signal) -> _Said | None:
+    reason = signal.text("llm.finish_reason")
     said = _indexed(signal.attributes, "llm.input_messages", "llm.output_messages", "message.")
+    if said is not None:
+        return said[0], [replace(each, finish_reason=each.finish_reason or reason) for each in said[1]]
     if said is None and signal.text("input.value") and signal.text("output.value"):
-        return turns(signal.text("input.value"), "input.value"), answers(signal.text("output.value"), "output.value")
-    return said
+        return turns(signal.text("input.value"), "input.value"), answers(
+            signal.text("output.value"), "output.value", reason
+        )
+    return None
+
+
+def _model(signal: Signal) -> str | None:
+    """The model that was asked for, else the one that answered."""
+    parameters = opened(signal.attributes.get("llm.invocation_parameters"))
+    asked = parameters.get("model") if isinstance(parameters, dict) else None
+    return signal.text(*_ASKED) or (asked if isinstance(asked, str) and asked else None) or signal.text(*_ANSWERING)
 
 
 def _frame(signal: Signal, inside: Sequence[Signal], asked: list[Turn], fallback: Fallback) -> ResponseEvent:
@@ -191,7 +201,7 @@ def _frame(signal: Signal, inside: Sequence[Signal], asked: list[Turn], fallback
     named = Signal(name="", span="", at=None, attributes={**resource, **signal.attributes}, resource={})
     at = signal.at if signal.at is not None else inside[-1].at if inside else None
     found: dict[str, Scalar] = {
-        "response_model": named.text("gen_ai.response.model", "llm.response.model_name"),
+        "response_model": named.text(*_ANSWERING),
         "service": named.text("service.name"),
         "agent": named.text("gen_ai.agent.name"),
         "prompt_name": named.text("gen_ai.prompt.name"),
@@ -202,7 +212,7 @@ def _frame(signal: Signal, inside: Sequence[Signal], asked: list[Turn], fallback
         or check_name(signal.span if signal.placed else None, "traceId and spanId")
         or fallback.event_id,
         ts=fall_back(fallback.ts) if at is None else at,
-        model=require_name(named.text(*_MODELS), _NO_MODEL if inside else "gen_ai.request.model"),
+        model=require_name(_model(named), _NO_MODEL if inside else "gen_ai.request.model"),
         prompt=chat.last_user(asked, _INPUT),
         response="",
         provider=check_name(

@@ -55,6 +55,7 @@ class _Payload(msgspec.Struct):
     model_id: str | None = None
     id: str | None = None
     trace_id: str | None = None
+    session_id: str | None = None
     status: str | None = None
     status_fields: _StatusFields | None = None
     custom_llm_provider: str | None = None
@@ -104,7 +105,7 @@ def decode(fields: dict[str, object], fallback: Fallback) -> tuple[ResponseEvent
             response="",
             provider=check_name(payload.custom_llm_provider, "custom_llm_provider"),
             system=system_of(asked),
-            conversation_id=check_name(payload.trace_id, "trace_id"),
+            conversation_id=check_name(payload.session_id or payload.trace_id, "session_id and trace_id"),
             refusal_hint="guardrail" if intervened else None,
             attributes=_attributes(payload, fields.get("response")),
         ),

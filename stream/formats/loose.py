@@ -102,7 +102,10 @@ def _answer(item: object, at: str, finish_reason: str | None) -> Answer:
     inside = said.get("message") or said.get("content")
     if isinstance(inside, dict):  # the message of a choice, the content of a candidate
         finish_reason, said = _reason(said) or finish_reason, inside
-    refusal = said.get("refusal")
+    elif isinstance(inside, str) and "content" not in said:
+        finish_reason, said = _reason(said) or finish_reason, {"content": inside}
+    further = said.get("provider_specific_fields")  # where LiteLLM keeps what not every provider has
+    refusal = said.get("refusal") or (further.get("refusal") if isinstance(further, dict) else None)
     return Answer(
         text=text_of(said),
         at=at,

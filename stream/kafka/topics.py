@@ -51,21 +51,23 @@ class TopicStatus:
 
 
 def specs(settings: KafkaSettings) -> tuple[TopicSpec, ...]:
-    """What the settings ask for, in the order of the data: input, scored, drift, alerts, deadletter.
+    """What the settings ask for, in the order of the data: input, scored, drift, alerts, deadletter, and evaluation if it is set.
 
-    The outputs are kept for ever: scored is the log of record, and the others are small.
+    The outputs are kept for ever: scored is the log of record, and the others are small. Evaluations are kept as long as the input:
+    they can be made again.
     """
     days = round(settings.input_retention_days * 86_400_000)
+    further = (("evaluation", settings.evaluation_topic),) if settings.evaluation_topic else ()
     return tuple(
         TopicSpec(
             role=role,
             name=name,
             partitions=settings.partitions,
             replicas=settings.replication_factor,
-            retention_ms=days if role == "input" else FOREVER,
+            retention_ms=days if role in ("input", "evaluation") else FOREVER,
             max_message_bytes=MAX_INPUT_BYTES if role == "input" else MAX_OUTPUT_BYTES,
         )
-        for role, name in settings.topics
+        for role, name in (*settings.topics, *further)
     )
 
 

@@ -1,6 +1,8 @@
 """A round's answers on disk as they come: the output, and the memory that lets a killed run go on without asking twice.
 
-Beside the events (`FILE`, one response event a line) stands `FILE.rounds.jsonl`: probes that brought no text, and the end of each round.
+Three files: `FILE` has the events in the order in which they are to be read (`stream.sampling.order`), one a line. `FILE.pending.jsonl` has
+those of the round under way as they came, so that none is lost while it waits for its turn. `FILE.rounds.jsonl` notes probes that brought
+no text, and the end of each round.
 """
 
 import fcntl
@@ -15,7 +17,10 @@ import msgspec
 from stream import times
 from stream.core.records import ResponseEvent
 from stream.errors import OutputError
+from stream.formats import canonical
 from stream.formats.canonical import SCHEMA
+from stream.formats.fields import Fallback, parse_object
+from stream.sampling.order import Interleaver
 from stream.sampling.plan import Plan
 from stream.sampling.protocol import Unanswered
 
@@ -36,6 +41,7 @@ class _Wire(msgspec.Struct, kw_only=True, omit_defaults=True, tag_field="schema"
 
 
 class _Known(msgspec.Struct):
+    event_id: str
     prompt: str
     response: str
     attributes: dict[str, str] = {}
@@ -82,17 +88,21 @@ class Journal:
     def __init__(self, path: Path, plan: Plan) -> None:
         self.path = path
         self.notes = path.with_name(path.name + ".rounds.jsonl")
+        self.pending = path.with_name(path.name + ".pending.jsonl")
         self.round_name: str | None = None
         self.done: dict[str, frozenset[int]] = {}
         self.texts: dict[str, list[tuple[str, str]]] = {}
         self._plan = plan
-        self._events = self._notes = -1
+        self._events = self._notes = self._arrived = -1
+        self._order = Interleaver("", ())
+        self._strangers: list[bytes] = []
 
     def __enter__(self) -> Self:
         try:
             self.path.parent.mkdir(parents=True, exist_ok=True)
             self._events = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o600)
             self._notes = os.open(self.notes, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o600)
+            self._arrived = os.open(self.pending, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o600)
         except OSError as error:
             self._close()
             raise OutputError(f"cannot write {self.path}: {error.strerror}; choose another place") from None
@@ -100,6 +110,7 @@ class Journal:
             fcntl.flock(self._events, fcntl.LOCK_EX | fcntl.LOCK_NB)
             _cut_torn_line(self._events)
             _cut_torn_line(self._notes)
+            _cut_torn_line(self._arrived)
             self._read()
         except BlockingIOError:
             self._close()
@@ -112,19 +123,24 @@ class Journal:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        for file in (self.path, self.notes):
+        for file in (self.path, self.notes, self.pending):
             if file.exists() and not file.stat().st_size:
                 file.unlink()  # a run that never got an answer leaves nothing behind
         self._close()
 
     @property
     def size(self) -> int:
-        """Bytes of events written."""
+        """Bytes of events that are out in their order."""
         return os.fstat(self._events).st_size
 
     def begin(self, round_name: str) -> None:
         """Starts a round: nothing of it is done yet."""
         self.round_name, self.done, self.texts = round_name, {}, {}
+        self._order = Interleaver(round_name, [prompt.id for prompt in self._plan.prompts.prompts])
+        # Answers to another plan that was broken off: they wait for nothing any more, and are paid for.
+        self._write(self._events, b"".join(self._strangers))
+        self._strangers.clear()
+        os.ftruncate(self._arrived, 0)
 
     def add(self, prompt: str, events: Iterable[ResponseEvent], unanswered: Iterable[tuple[int, Unanswered]]) -> None:
         """Writes what one request brought; when this returns it outlives the process, however that ends.
@@ -134,28 +150,48 @@ class Journal:
         """
         kept = list(events)
         gone = list(unanswered)
-        indexes = {int(event.attributes["probe_index"]) for event in kept} | {index for index, _ in gone}
-        self._write(self._events, b"".join(map(encode, kept)))
+        self._write(self._arrived, b"".join(map(encode, kept)))
         self._write(
             self._notes,
             b"".join(_line(self._note(prompt=prompt, index=index, reason=reason)) for index, reason in gone),
         )
-        self.done[prompt] = self.done.get(prompt, frozenset()) | indexes
-        self.texts.setdefault(prompt, []).extend((event.prompt, event.response) for event in kept)
+        self._count(prompt, kept, [index for index, _ in gone])
+        self._write(self._events, b"".join(map(encode, self._order.ready())))
+
+    def close(self, prompt: str) -> None:
+        """Waits no longer for this prompt: it is asked no further."""
+        self._order.close(prompt)
+        self._write(self._events, b"".join(map(encode, self._order.ready())))
 
     def complete(self) -> None:
         """Notes that the round is at its end, so that the next run begins another."""
+        self.finish()
         self._write(self._notes, _line(self._note(complete=True)))
+        os.ftruncate(self._arrived, 0)
         self.round_name = None
+
+    def finish(self) -> None:
+        """Lets everything out that still waits for its turn."""
+        self._write(self._events, b"".join(map(encode, self._order.rest())))
 
     def lines_from(self, position: int) -> list[bytes]:
         """Returns the events from a byte position on, as they were written."""
         return os.pread(self._events, self.size - position, position).splitlines() if position < self.size else []
 
     def clear(self) -> None:
-        """Empties both files: everything in them is elsewhere now."""
+        """Empties all files: everything in them is elsewhere now."""
         os.ftruncate(self._events, 0)
         os.ftruncate(self._notes, 0)
+        os.ftruncate(self._arrived, 0)
+
+    def _count(self, prompt: str, events: Iterable[ResponseEvent], gone: Iterable[int]) -> None:
+        kept = list(events)
+        for event in kept:
+            self._order.add(prompt, int(event.attributes["probe_index"]), event)
+        self._order.skip(prompt, gone)
+        indexes = {int(event.attributes["probe_index"]) for event in kept} | set(gone)
+        self.done[prompt] = self.done.get(prompt, frozenset()) | indexes
+        self.texts.setdefault(prompt, []).extend((event.prompt, event.response) for event in kept)
 
     def _note(
         self, *, prompt: str | None = None, index: int | None = None, reason: str | None = None, complete: bool = False
@@ -183,27 +219,46 @@ class Journal:
     def _read(self) -> None:
         notes = [msgspec.json.decode(line, type=_Note) for line in _lines(self._notes)]
         complete = {note.round for note in notes if note.complete}
-        last = ""
-        for line in _lines(self._events):
+        out = [msgspec.json.decode(line, type=_Known) for line in _lines(self._events)]
+        left = {known.event_id for known in out}
+        ours = [known for known in out if self._is_ours(known, complete)]
+        waiting: list[ResponseEvent] = []
+        for line in _lines(self._arrived):
             known = msgspec.json.decode(line, type=_Known)
-            attributes = known.attributes
-            if attributes.get("probe_plan") != self._plan.fingerprint or attributes.get("probe_round", "") in complete:
+            if known.event_id in left or known.attributes.get("probe_round", "") in complete:
                 continue
-            if attributes["probe_round"] != last:
-                last = attributes["probe_round"]
-                self.begin(last)
-            prompt = attributes["probe_prompt"]
-            self.done[prompt] = self.done.get(prompt, frozenset()) | {int(attributes["probe_index"])}
-            self.texts.setdefault(prompt, []).append((known.prompt, known.response))
+            if self._is_ours(known, complete):
+                waiting.extend(canonical.decode(parse_object(line), Fallback("probe", None)))
+            else:
+                self._strangers.append(line)
+        rounds = [known.attributes["probe_round"] for known in ours]
+        rounds += [event.attributes["probe_round"] for event in waiting]
+        if not rounds:
+            return
+        self.round_name = max(rounds)
+        self._order = Interleaver(self.round_name, [prompt.id for prompt in self._plan.prompts.prompts])
+        for known in ours:
+            if known.attributes["probe_round"] == self.round_name:
+                prompt = known.attributes["probe_prompt"]
+                self._count(prompt, (), [int(known.attributes["probe_index"])])
+                self.texts[prompt].append((known.prompt, known.response))
+        for event in waiting:
+            self._count(event.attributes["probe_prompt"], [event], ())
         for note in notes:
             if note.round == self.round_name and note.prompt is not None and note.index is not None:
-                self.done[note.prompt] = self.done.get(note.prompt, frozenset()) | {note.index}
+                self._count(note.prompt, (), [note.index])
+
+    def _is_ours(self, known: "_Known", complete: set[str]) -> bool:
+        attributes = known.attributes
+        return (
+            attributes.get("probe_plan") == self._plan.fingerprint and attributes.get("probe_round", "") not in complete
+        )
 
     def _close(self) -> None:
-        for handle in (self._events, self._notes):
+        for handle in (self._events, self._notes, self._arrived):
             if handle >= 0:
                 os.close(handle)
-        self._events = self._notes = -1
+        self._events = self._notes = self._arrived = -1
 
 
 def _line(note: _Note) -> bytes:

@@ -12,6 +12,7 @@ from stream.core.records import ResponseEvent
 from stream.errors import OutputError
 from stream.sampling.delivery import Delivery
 from stream.sampling.journal import Journal, encode
+from stream.sampling.order import Interleaver
 from stream.sampling.protocol import Unanswered
 from stream.sampling.sampler import Keeper
 
@@ -63,6 +64,10 @@ class FileOutput:
         """Keeps what one request brought."""
         self._journal.add(prompt, events, unanswered)
 
+    def close(self, prompt: str) -> None:
+        """Waits no longer for answers of this prompt."""
+        self._journal.close(prompt)
+
     async def settle(self) -> None:
         """Returns: a line that is written is where it belongs."""
 
@@ -85,6 +90,7 @@ class TopicOutput(FileOutput):
 
     async def complete(self) -> None:
         """Empties the journal once Kafka has everything."""
+        self._journal.finish()
         await self.settle()
         self._journal.complete()
         self._delivery.clear()
@@ -95,8 +101,10 @@ class StreamOutput:
 
     place = "standard output"
 
-    def __init__(self, stream: BinaryIO) -> None:
+    def __init__(self, stream: BinaryIO, prompts: Sequence[str]) -> None:
         self._stream = stream
+        self._prompts = prompts
+        self._order = Interleaver("", prompts)
         self.round_name: str | None = None
         self.done: dict[str, frozenset[int]] = {}
         self.texts: dict[str, list[tuple[str, str]]] = {}
@@ -104,24 +112,40 @@ class StreamOutput:
     def begin(self, round_name: str) -> None:
         """Starts a round."""
         self.round_name, self.done, self.texts = round_name, {}, {}
+        self._order = Interleaver(round_name, self._prompts)
 
-    def add(self, prompt: str, events: Sequence[ResponseEvent], unanswered: Sequence[tuple[int, Unanswered]]) -> None:  # noqa: ARG002
-        """Writes what one request brought."""
+    def add(self, prompt: str, events: Sequence[ResponseEvent], unanswered: Sequence[tuple[int, Unanswered]]) -> None:
+        """Writes what it is the turn of, now that one request brought something."""
         for event in events:
-            self._stream.write(encode(event))
-        try:
-            self._stream.flush()
-        except BrokenPipeError:
-            raise
-        except OSError as error:
-            raise OutputError(f"cannot write to standard output: {error.strerror}") from None
+            self._order.add(prompt, int(event.attributes["probe_index"]), event)
+        self._order.skip(prompt, [index for index, _ in unanswered])
+        self._write(self._order.ready())
+
+    def close(self, prompt: str) -> None:
+        """Waits no longer for answers of this prompt."""
+        self._order.close(prompt)
+        self._write(self._order.ready())
 
     async def settle(self) -> None:
         """Returns: what is written is gone."""
 
     async def complete(self) -> None:
         """Ends the round."""
+        self.finish()
         self.round_name = None
+
+    def finish(self) -> None:
+        """Writes what still waits for its turn."""
+        self._write(self._order.rest())
+
+    def _write(self, events: Sequence[ResponseEvent]) -> None:
+        try:
+            self._stream.write(b"".join(map(encode, events)))
+            self._stream.flush()
+        except BrokenPipeError:
+            raise
+        except OSError as error:
+            raise OutputError(f"cannot write to standard output: {error.strerror}") from None
 
 
 def journal_for(topic: str, fingerprint: str, cache: Path) -> Path:

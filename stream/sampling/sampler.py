@@ -41,6 +41,9 @@ class Keeper(Protocol):
     def add(self, prompt: str, events: Sequence[ResponseEvent], unanswered: Sequence[tuple[int, Unanswered]]) -> None:
         """Keeps what one request brought."""
 
+    def close(self, prompt: str) -> None:
+        """Waits no longer for answers of this prompt."""
+
 
 Label = Callable[[list[tuple[str, str]]], list[int]]
 """Behaviours of (prompt, response) pairs; called in a thread."""
@@ -207,3 +210,4 @@ class Sampler:
             counts[category] += 1
         if sum(counts) // LOOK > before // LOOK and self._adaptive.rule.holds(counts):
             self._settled.add(prompt)
+            self._keeper.close(prompt)

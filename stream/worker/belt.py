@@ -21,6 +21,11 @@ class Belt:
         self._flight: deque[asyncio.Task[None]] = deque()
         self._broken = False
 
+    @property
+    def busy(self) -> bool:
+        """Whether a micro-batch is in flight."""
+        return any(not task.done() for task in self._flight)
+
     async def put(self, work: Awaitable[T], finish: Callable[[T], Awaitable[None]]) -> None:
         """Starts `work`, whose result goes to `finish` in turn; returns when there is room for one more batch."""
         before = self._flight[-1] if self._flight else None
@@ -30,12 +35,6 @@ class Belt:
         while len(self._flight) >= self._depth or self._broken:
             if self._broken:
                 await asyncio.Event().wait()  # until this task is cancelled: leaving the stream would acknowledge it
-            await asyncio.wait([self._flight[0]])
-            self._sweep()
-
-    async def drained(self) -> None:
-        """Returns when nothing is in flight."""
-        while self._flight and not self._broken:
             await asyncio.wait([self._flight[0]])
             self._sweep()
 

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
+from stream.codec.evaluation import encode_evaluations
 from stream.core.records import Scored, SourceRecord
 from stream.pipeline import Batch, Classify
 from stream.worker.driver import WorkerApp
@@ -27,9 +28,18 @@ class ClassifyStage(Stage[Classified]):
 
     name = "classify"
 
-    def __init__(self, app: WorkerApp, intake: Intake, around: Surroundings, *, pipeline: Classify) -> None:
+    def __init__(
+        self,
+        app: WorkerApp,
+        intake: Intake,
+        around: Surroundings,
+        *,
+        pipeline: Classify,
+        evaluation_topic: str | None = None,
+    ) -> None:
         super().__init__(app, intake, around)
         self._pipeline = pipeline
+        self._evaluation_topic = evaluation_topic
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="classifier")
 
     async def work(self, records: Sequence[SourceRecord]) -> Classified:
@@ -39,7 +49,15 @@ class ClassifyStage(Stage[Classified]):
         scored = self._pipeline.write(batch, judged)
         topic = self.around.topics.scored
         encoded = tuple(Outgoing(topic, each.key, each.value) for each in self._pipeline.encode(scored))
-        return Classified(batch, scored, encoded + self.around.letters.outgoing(batch.dead))
+        return Classified(batch, scored, encoded + self._evaluations(scored) + self.around.letters.outgoing(batch.dead))
+
+    def _evaluations(self, scored: Sequence[Scored]) -> tuple[Outgoing, ...]:
+        """The labels once more, for those who keep traces."""
+        topic = self._evaluation_topic
+        if topic is None:
+            return ()
+        taxonomy = self._pipeline.taxonomy
+        return tuple(Outgoing(topic, each.monitor.encode(), encode_evaluations(each, taxonomy)) for each in scored)
 
     async def deliver(self, result: Classified) -> None:
         """Sends the scored records and the dead letters, and counts them."""

@@ -11,12 +11,16 @@ from stream.errors import ValueDriftError, WorkerError
 from stream.worker.failure import Failure, explain
 from stream.worker.stage import Stage
 
-STOP_WITHIN = 9.0
+STOP_WITHIN = 8.0
 """Seconds until what has not stopped is abandoned; the promise to the outside is ten."""
 
 
 class StopTimeoutError(WorkerError):
-    """Something did not stop in time: the process must end the hard way."""
+    """Something did not stop in time: the process must end the hard way. `delivered` says that nothing was in flight any more."""
+
+    def __init__(self, message: str, *, delivered: bool) -> None:
+        super().__init__(message)
+        self.delivered = delivered
 
 
 async def serve(stages: Sequence[Stage[Any]], failure: Failure, *, say: Callable[[str], None]) -> None:
@@ -37,8 +41,10 @@ async def serve(stages: Sequence[Stage[Any]], failure: Failure, *, say: Callable
         for stage in stages:
             stage.app.abandon()
     if not await _stopped(stages, starts):
-        told = f"the worker did not stop within {STOP_WITHIN:.0f} s; the next one reads again what was not committed"
-        raise StopTimeoutError(f"{error}; {told}" if error else told) from error
+        delivered = error is None and not any(stage.busy for stage in stages)
+        why = "Kafka did not let go of the group" if delivered else "what was in flight could not be delivered"
+        told = f"{why} within {STOP_WITHIN:.0f} s; the next worker reads again what was not committed"
+        raise StopTimeoutError(f"{error}; {told}" if error else told, delivered=delivered) from error
     if error is not None:
         raise error
 

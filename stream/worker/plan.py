@@ -33,6 +33,7 @@ def make_plan(settings: Settings, *, classifies: bool, detects: bool) -> Plan:
     topics = kafka.topics
     names = [topics.scored, topics.deadletter]
     names += [topics.input] if classifies else []
+    names += [kafka.evaluation_topic] if classifies and kafka.evaluation_topic else []
     names += [topics.drift, topics.alerts] if detects else []
     partitions = require_topics(kafka, names)
     if detects:

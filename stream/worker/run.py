@@ -59,7 +59,7 @@ def run_worker(job: Job, *, say: Say) -> None:
         asyncio.run(_run(job, plan, say))
     except StopTimeoutError as error:
         say(f"valuedrift: {error}")
-        os._exit(1)  # a thread hangs, and would keep the process alive for ever
+        os._exit(0 if error.delivered else 1)  # a thread of Faust hangs, and would keep the process alive for ever
 
 
 async def _run(job: Job, plan: Plan, say: Say) -> None:
@@ -95,7 +95,8 @@ def _classify_stage(job: Job, classifier: Classifier, around: Surroundings) -> C
     )
     size, seconds = settings.classifier.batch_size, settings.classifier.max_wait_ms / 1000
     intake = Intake(topic=settings.kafka.topics.input, size=size, seconds=seconds)
-    return ClassifyStage(new_app(settings, ClassifyStage.name), intake, around, pipeline=pipeline)
+    app = new_app(settings, ClassifyStage.name)
+    return ClassifyStage(app, intake, around, pipeline=pipeline, evaluation_topic=settings.kafka.evaluation_topic)
 
 
 def _detect_stage(job: Job, plan: Plan, around: Surroundings) -> DetectStage:

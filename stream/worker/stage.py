@@ -74,6 +74,11 @@ class Stage(abc.ABC, Generic[Result]):
         """Whether partitions are assigned and the state is recovered."""
         return bool(self.app.tables.actives_ready)
 
+    @property
+    def busy(self) -> bool:
+        """Whether a micro-batch is in flight."""
+        return self._belt.busy
+
     def close(self) -> None:
         """Lets go of what the stage holds beside its app."""
 

@@ -45,8 +45,8 @@ def write_history(path: Path) -> dict[str, int]:
     responses: dict[str, int] = {}
     lines = []
     for index in range(RESPONSES):
-        monitor = rng.choice(("alpha", "beta", "gamma|β"))
-        model = "llama2orig" if monitor == "beta" and index > 320 else "gpt4"
+        (monitor,) = rng.choices(("alpha", "beta", "gamma|β"), (1, 2, 1))
+        model = "llama2orig" if monitor == "beta" and index > 300 else "gpt4"
         event = rng.choice(by_model[model])
         at = times.parse("2026-01-05T08:00:00Z") + index * 7_300_000
         lines.append(_line(monitor, event, index, at))

@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 from stream.cli import main
+from stream.sampling import prompt_set
 from tests.integration.processes import end, eventually, start
 from tests.integration.sample_proxy import Fault, Hang, Json, Reset, always, between, nothing, proxied
 from tests.integration.sample_server import KEY, serving, write_model
@@ -50,15 +51,16 @@ def prompts(tmp_path: Path) -> Path:
     return file
 
 
-def arguments(url: str, prompts: Path, out: object, *more: str) -> list[str]:
-    return ["sample", "--endpoint", url, "--model", "tiny", "--prompts", str(prompts), "--out", str(out), *more]
+def arguments(url: str, prompts: Path | None, out: object, *more: str) -> list[str]:
+    chosen = ["--prompts", str(prompts)] if prompts else []
+    return ["sample", "--endpoint", url, "--model", "tiny", "--out", str(out), *chosen, *more]
 
 
 @pytest.fixture
 def sample(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> Sample:
     """The program in this process, which spares its start: exit code, standard output, standard error."""
 
-    def run(url: str, prompts: Path, out: object, *more: str, key: str = KEY) -> tuple[int, str, str]:
+    def run(url: str, prompts: Path | None, out: object, *more: str, key: str = KEY) -> tuple[int, str, str]:
         monkeypatch.setenv("OPENAI_API_KEY", key)
         monkeypatch.setattr("sys.argv", ["valuedrift", *arguments(url, prompts, out, *more)])
         with pytest.raises(SystemExit) as left:
@@ -72,6 +74,12 @@ def sample(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -
 
 def events(file: Path) -> list[dict[str, Any]]:
     return [json.loads(line) for line in file.read_text().splitlines()]
+
+
+def kept(file: Path) -> set[str]:
+    """Ids of all answers that are on disk, those included that wait for their turn."""
+    waiting = file.with_name(file.name + ".pending.jsonl")
+    return {event["event_id"] for each in (file, waiting) if each.exists() for event in events(each)}
 
 
 def probes(file: Path) -> Counter[tuple[str, str]]:
@@ -236,7 +244,7 @@ def test_an_endpoint_that_hangs_is_given_up_and_nothing_is_lost(
         assert code == 1
         assert "3 requests in a row" in told
         assert "timed_out" in told
-        assert len(events(out)) == 5
+        assert len(kept(out)) == 5
         proxy.fault = nothing
         code, _, told = sample(proxy.url, prompts, out, *patience)
     assert code == 0
@@ -293,6 +301,20 @@ def test_what_only_a_person_can_mend_ends_the_run_at_once(
     assert len(proxy.requests) == 1
 
 
+def test_answers_leave_with_their_prompts_mixed(sample: Sample, server: str, tmp_path: Path) -> None:
+    out = tmp_path / "o.jsonl"
+    shipped = prompt_set.load().prompts
+    code, *_ = sample(server, None, out, "-k", "4", "--per-request", "4")
+    assert code == 0
+    for turn in range(4):
+        ours = [event["attributes"] for event in events(out)[60 * turn : 60 * (turn + 1)]]
+        assert {each["probe_index"] for each in ours} == {str(turn)}
+        assert len({each["probe_prompt"] for each in ours}) == 60
+        kinds = [each["probe_kind"] for each in ours]
+        assert kinds != sorted(kinds), "kinds are mixed as well"
+    assert [each["probe_prompt"] for each in ours] != [prompt.id for prompt in shipped]
+
+
 def test_a_wrong_key_is_refused_by_the_real_server(sample: Sample, server: str, prompts: Path, tmp_path: Path) -> None:
     code, _, told = sample(server, prompts, tmp_path / "o.jsonl", key="sk-wrong-but-secret")
     assert code == 1
@@ -332,7 +354,7 @@ def test_a_budget_stops_the_run_and_a_later_run_goes_on(
     assert code == 1
     assert "budget" in told
     assert "are missing; run the same command again" in told
-    assert 0 < len(events(out)) < 60
+    assert 0 < len(kept(out)) < 60
     spent = re.search(r"([\d,]+) tokens", told)
     assert spent is not None
     assert int(spent[1].replace(",", "")) <= 500
@@ -355,7 +377,7 @@ def test_a_killed_run_goes_on_without_asking_twice(sample: Sample, server: str, 
                 *arguments(proxy.url, prompts, out, *more), environment={**os.environ, "OPENAI_API_KEY": KEY}
             )
             try:
-                assert eventually(lambda wanted=answers: out.exists() and out.read_bytes().count(b"\n") >= wanted)  # type: ignore[misc]
+                assert eventually(lambda wanted=answers: sum(proxy.answered.values()) >= wanted)  # type: ignore[misc]
                 os.killpg(process.pid, signal.SIGKILL)
             finally:
                 end(process)
@@ -391,7 +413,7 @@ def test_ctrl_c_waits_for_the_answers_under_way(server: str, prompts: Path, tmp_
         answered = sum(proxy.answered.values())
     assert process.returncode == 130
     assert "run the same command again" in told
-    assert len(events(out)) == answered == len(proxy.requests)
+    assert len(kept(out)) == answered == len(proxy.requests)
 
 
 def test_rounds_follow_each_other_on_a_schedule(sample: Sample, server: str, prompts: Path, tmp_path: Path) -> None:
@@ -517,4 +539,4 @@ def test_a_second_ctrl_c_leaves_at_once(server: str, prompts: Path, tmp_path: Pa
             end(process)
     assert process.returncode == 130
     assert "Traceback" not in told
-    assert len(events(out)) == 4
+    assert len(kept(out)) == 4

@@ -8,7 +8,7 @@ from stream.core.detectors import Design, design
 from stream.core.monitor import Monitor
 from stream.core.records import Rule, Status
 from stream.core.settings import EngineSettings
-from tests.simulation.logs import ATTACKED, BROKEN, BUSY, CALM, QUIET, draw, scored
+from tests.simulation.logs import ATTACKED, BROKEN, BUSY, CALM, draw, scored
 
 SETTINGS = EngineSettings(window=100, stride=50, learn_from=200, false_alarm_interval=10_000, watch="all")
 
@@ -23,6 +23,7 @@ class Naive:
         self.open: list[int] = []
         self.grid = plan_of.channels[0].alternatives
         self.sums = np.zeros(len(self.grid.odds))
+        self.made_for = 0
 
     def visits(self, categories: list[int], stream: int) -> list[int]:
         taken = [int(self.design.side[stream, category]) for category in categories]
@@ -35,7 +36,7 @@ class Naive:
             if taken >= 0 and factor != 1:
                 visits = self.visits(self.reference, stream)
                 q = (sum(visits) + 0.5) / (len(visits) + 1)
-                doubt = min(0.25 * np.sqrt(q * (1 - q) / (len(visits) + 1)), 0.5 * q, 0.5 * (1 - q))
+                doubt = min(0.3 * np.sqrt(q * (1 - q) / (len(visits) + 1)), 0.5 * q, 0.5 * (1 - q))
                 q += doubt if factor > 1 else -doubt
                 ratio *= (factor if taken else 1) / (1 - q + q * factor)
         return ratio
@@ -51,14 +52,19 @@ class Naive:
         return chance
 
     def prior(self) -> npt.NDArray[np.float64]:
-        ratios = np.array([[self.ratio(category, odds) for category in range(5)] for odds in self.grid.odds])
         chances = np.array([self.chance(category) for category in range(5)])
-        weights = self.grid.weight * (ratios * np.log(ratios) @ chances) ** 0.3
+        weights = self.grid.weight * (self.ratios * np.log(self.ratios) @ chances) ** 0.3
         return np.asarray(weights / weights.sum())
 
     def update(self, category: int) -> float:
-        self.sums = (1 + self.sums) * np.array([self.ratio(category, odds) for odds in self.grid.odds])
-        total = float(self.prior() @ self.sums)
+        if self.made_for != len(self.reference):
+            self.made_for = len(self.reference)
+            self.ratios = np.array([[self.ratio(each, odds) for each in range(5)] for odds in self.grid.odds])
+            self.priors = self.prior()
+        # A sum that has a quarter of the limit takes up no more onsets.
+        begun = self.sums + (self.sums < 0.25 * self.design.base[0])
+        self.sums = begun * self.ratios[:, category]
+        total = float(self.priors @ self.sums)
         self.open.append(category)
         if len(self.open) == 100:
             self.waiting.append(self.open)
@@ -70,7 +76,7 @@ class Naive:
     def crowded(self) -> bool:
         late = [category for block in self.waiting for category in block]
         streams = range(len(self.design.streams))
-        return any(len(self.visits(late, stream)) > len(self.visits(self.reference, stream)) for stream in streams)
+        return any(2 * len(self.visits(late, stream)) > len(self.visits(self.reference, stream)) for stream in streams)
 
 
 def test_the_statistic_is_the_weighted_sum_over_alternatives_and_onsets() -> None:
@@ -89,9 +95,10 @@ def test_the_statistic_is_the_weighted_sum_over_alternatives_and_onsets() -> Non
 
 
 def test_a_block_joins_the_reference_when_ten_more_have_passed() -> None:
-    drift = Monitor("m", EngineSettings(stride=50, learn_from=2_000)).observe(scored(draw(QUIET, 4_000, 1))).drift
+    settings = EngineSettings(stride=50, learn_from=4_000)
+    drift = Monitor("m", settings).observe(scored(draw(BUSY, 6_000, 1))).drift
     sizes = {event.seq + 1: event.reference.n for event in drift}
-    assert (sizes[3_050], sizes[3_100], sizes[3_200], sizes[4_000]) == (2_000, 2_100, 2_200, 3_000)
+    assert (sizes[5_050], sizes[5_100], sizes[5_200], sizes[6_000]) == (4_000, 4_100, 4_200, 5_000)
 
 
 def test_a_stream_that_is_met_much_more_often_than_before_is_learned_sooner() -> None:
@@ -102,18 +109,19 @@ def test_a_stream_that_is_met_much_more_often_than_before_is_learned_sooner() ->
 
 
 def test_what_came_during_an_alarm_or_shortly_before_it_never_joins_the_reference() -> None:
-    log = np.concatenate([draw(BUSY, 1_000, 2), draw(BROKEN, 1_000, 3), draw(BUSY, 6_000, 4)])
-    observed = Monitor("m", EngineSettings(learn_from=500, watch="all", traffic_mix=False)).observe(scored(log))
+    log = np.concatenate([draw(BUSY, 3_300, 2), draw(BROKEN, 1_000, 3), draw(BUSY, 6_000, 4)])
+    settings = EngineSettings(learn_from=3_000, watch="all", traffic_mix=False, false_alarm_interval=100_000)
+    observed = Monitor("m", settings).observe(scored(log))
     firing, resolved = observed.alerts[:2]
     assert (firing.rule, firing.status, resolved.status) == (Rule.DRIFT, Status.FIRING, Status.RESOLVED)
     assert firing.reference_counts == resolved.reference_counts
     grown = observed.drift[-1].reference
-    expected = np.bincount(log[:500], minlength=5)
+    expected = np.bincount(log[:3_000], minlength=5)
     # The first block that may join begins after the one in which the alert resolved.
-    begun = 500 + ((resolved.seq + 1 - 500) // 100 + 1) * 100
+    begun = 3_000 + ((resolved.seq + 1 - 3_000) // 100 + 1) * 100
     assert firing.reference_counts == tuple(expected)
-    assert grown.counts == tuple(expected + np.bincount(log[begun : begun + grown.n - 500], minlength=5))
-    assert grown.n > 2_000
+    assert grown.counts == tuple(expected + np.bincount(log[begun : begun + grown.n - 3_000], minlength=5))
+    assert grown.n > 6_000
 
 
 @pytest.mark.parametrize("only", range(5))

@@ -171,6 +171,7 @@ def test_open_llmetry_is_read(encode: Any) -> None:
 def test_open_inference_is_read(encode: Any) -> None:
     read = event(encode(traces(span(OPEN_INFERENCE))))
     assert (read.model, read.provider, read.conversation_id) == ("gpt-3.5-turbo-0613", "openai", "s-1")
+    assert read.attributes == {"response_model": "gpt-3.5-turbo-0613"}
     assert (read.prompt, read.response) == ("what is 23 times 87", "The product of 23 times 87 is 2001.")
 
 
@@ -274,7 +275,7 @@ def test_a_bad_frame_has_a_reason(more: dict[str, Any], reason: RejectReason) ->
 def test_calls_that_fail_alike_in_one_batch_are_one_reject() -> None:
     bare = {name: content for name, content in CURRENT.items() if not name.endswith("messages")}
     refused = reject(traces(span(bare), span(bare)))
-    assert refused.detail.startswith("gen_ai.output.messages: the tracer captures no texts")
+    assert refused.detail.startswith("gen_ai.output.messages: there are no texts here")
 
 
 def test_protobuf_that_is_cut_or_of_another_kind_is_no_batch() -> None:
@@ -282,3 +283,24 @@ def test_protobuf_that_is_cut_or_of_another_kind_is_no_batch() -> None:
     for content in (whole[:-3], b"\n\x03abc", b"\n", protobuf(traces())):
         (refused,) = found(content, policy=Demanded())
         assert isinstance(refused, Reject)
+
+
+def test_texts_that_look_like_json_are_texts() -> None:
+    prompt, answer = '{"city": "Paris"}', '{"answer": 42}'
+    changed = OPEN_LLMETRY | {"gen_ai.prompt.1.content": prompt, "gen_ai.completion.0.content": answer}
+    read = event(traces(span(changed)))
+    assert (read.prompt, read.response) == (prompt, answer)
+    parts = json.dumps([{"type": "text", "text": "in parts"}])
+    assert event(traces(span(OPEN_LLMETRY | {"gen_ai.prompt.1.content": parts}))).prompt == "in parts"
+
+
+def test_the_message_of_a_choice_may_be_a_bare_text() -> None:
+    records = [*OLD[:2], log("gen_ai.choice", {"index": 0, "finish_reason": "length", "message": "Hello!"}, MODEL)]
+    read = event(logs(*records))
+    assert (read.response, read.finish_reason) == ("Hello!", "length")
+
+
+def test_a_call_of_tools_in_numbered_attributes_is_skipped() -> None:
+    bare = {name: value for name, value in OPEN_LLMETRY.items() if name != "gen_ai.completion.0.content"}
+    called = bare | {"gen_ai.completion.0.tool_calls.0.name": "f", "gen_ai.completion.0.finish_reason": "tool_calls"}
+    assert reject(traces(span(called))).reason is RejectReason.NO_TEXT

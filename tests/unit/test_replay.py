@@ -161,6 +161,7 @@ def test_the_files_do_not_depend_on_where_the_input_was_cut(
     whole, cut = tmp_path / "whole", tmp_path / "cut"
     run(whole, path, scored=scored)
     monkeypatch.setattr(readers, "PIECE_BYTES", 1_000)
+    monkeypatch.setattr(readers._Growth, "FEW", 0)
     monkeypatch.setattr(readers, "BATCH", 7)
     run(cut, path, scored=scored)
     assert contents(whole, FILES) == contents(cut, FILES)
