@@ -3,7 +3,6 @@
 import random
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 import torch
 from tokenizers import Tokenizer
@@ -94,11 +93,3 @@ def collate(rows: Sequence[Encoded], pad: int) -> Batch:
         kind=torch.tensor([row.kind for row in rows]),
         weight=torch.tensor([row.weight for row in rows]),
     )
-
-
-def plain_tokenizer(path: Path) -> Tokenizer:
-    """Loads `tokenizer.json` with neither padding nor truncation, which the layout does itself."""
-    tokenizer = Tokenizer.from_file(str(path))
-    tokenizer.no_padding()
-    tokenizer.no_truncation()
-    return tokenizer

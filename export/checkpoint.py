@@ -6,17 +6,19 @@ from typing import Final
 
 import msgspec
 import torch
+from safetensors.torch import load_file, save_file
 from tokenizers import Tokenizer
 from transformers import AutoConfig, AutoTokenizer, T5ForConditionalGeneration
 
-from export.batches import plain_tokenizer
 from export.errors import CheckpointError
-from export.student import T5Classifier
+from export.student import PairInput, T5Classifier
 from models.labels import LABELS, REQUEST_KINDS
+from models.onnx_t5 import read_tokenizer
 from models.pairs import Layout
 
 NOTE: Final = "valuedrift.json"
 TOKENIZER: Final = "tokenizer.json"
+FRONT: Final = "front.safetensors"
 PROMPT_TOKENS, PROMPT_TAIL, RESPONSE_TOKENS, RESPONSE_TAIL = 96, 40, 128, 40
 
 
@@ -73,6 +75,8 @@ def save(checkpoint: Checkpoint, folder: Path) -> None:
     shutil.rmtree(staged, ignore_errors=True)
     staged.mkdir(parents=True)
     checkpoint.model.t5.save_pretrained(staged)
+    if checkpoint.model.front is not None:
+        save_file(checkpoint.model.front.state_dict(), staged / FRONT)
     checkpoint.tokenizer.save(str(staged / TOKENIZER))
     (staged / NOTE).write_bytes(msgspec.json.format(msgspec.json.encode(checkpoint.note), indent=1))
     if folder.exists():
@@ -96,7 +100,16 @@ def load(folder: Path) -> Checkpoint:
         note = _note_for(t5, tokenizer, folder)
     if max(note.label_ids) >= t5.config.vocab_size:
         raise CheckpointError(f"{folder} has {t5.config.vocab_size} token embeddings, too few for its label tokens")
-    return Checkpoint(T5Classifier(t5, note.label_ids, note.temperature), tokenizer, note)
+    return Checkpoint(T5Classifier(t5, note.label_ids, note.temperature, _front(folder, note)), tokenizer, note)
+
+
+def _front(folder: Path, note: Note) -> PairInput | None:
+    if not (folder / FRONT).is_file():
+        return None
+    weights = load_file(folder / FRONT)
+    front = PairInput(weights["places"].shape[1], note.layout.longest, note.layout.between[0])
+    front.load_state_dict(weights)
+    return front
 
 
 def _t5(folder: Path) -> T5ForConditionalGeneration:
@@ -118,7 +131,7 @@ def _t5(folder: Path) -> T5ForConditionalGeneration:
 
 def _tokenizer(folder: Path) -> Tokenizer:
     if (folder / TOKENIZER).is_file():
-        return plain_tokenizer(folder / TOKENIZER)
+        return read_tokenizer(folder / TOKENIZER)
     try:
         fast = AutoTokenizer.from_pretrained(folder, local_files_only=True, use_fast=True)
     except (OSError, ValueError, ImportError) as error:
@@ -126,6 +139,7 @@ def _tokenizer(folder: Path) -> Tokenizer:
     tokenizer: Tokenizer = fast.backend_tokenizer
     tokenizer.no_padding()
     tokenizer.no_truncation()
+    tokenizer.encode_special_tokens = True
     return tokenizer
 
 

@@ -22,15 +22,16 @@ from models.pairs import Layout
 class DistilOptions:
     """How long and how hard to distil. `rate` is relative to the size of each weight, `head_rate` absolute.
 
-    For the first `apart` of the run the encoder learns from the teacher's states alone, while the decoder learns to read
-    what it has so far: a fresh decoder's gradients would undo a good start. With `minutes`, training ends after so long at the latest, and the rates fall to their end by then.
+    For the first `apart` of the run only the decoder learns, from the encoder as it is: a fresh decoder's gradients would
+    undo the encoder's good start. With `minutes`, training ends after so long at the latest, and the rates fall to their
+    end by then.
     """
 
-    passes: int = 3
+    passes: int = 2
     minutes: float | None = None
     tokens_per_batch: int = 2600
-    rate: float = 0.003
-    apart: float = 0.35
+    rate: float = 0.001
+    apart: float = 0.15
     head_rate: float = 1e-3
     warm_up: float = 0.03
     softness: float = 1.5
@@ -149,13 +150,14 @@ def _loss(
     learner: _Learner, teacher: Teacher, batch: Batch, options: DistilOptions, *, done: float
 ) -> tuple[Tensor, float]:
     model = learner.model
+    alone = done < options.apart
     with torch.autocast("cpu", torch.bfloat16):
         with torch.no_grad():
             judged = teacher(batch)
-        states, streams = model.streams(batch.ids, batch.mask)
-        readable = states.detach() if done < options.apart else states
-        logits = model.decode(readable, batch.mask)
-        pooled = learner.head(readable, batch)
+        with torch.set_grad_enabled(not alone):
+            states, streams = model.streams(batch.ids, batch.mask)
+        logits = model.decode(states, batch.mask)
+        pooled = learner.head(states, batch)
     soft = (label_log_probs(judged.kind, judged.behaviour) / options.softness).log_softmax(-1)
     loss = torch.zeros(())
     for share, out in ((1.0, logits), (0.5, pooled)):
@@ -166,9 +168,10 @@ def _loss(
         loss = loss + share * options.label_share * 2 * (hit * known).sum() / batch.weight.sum()
     keep = batch.mask.bool()
     cosine, apart = _compare(states.float()[keep] @ learner.reading, judged.hidden[-1].float()[keep])
-    for stream, inner, wanted in zip(streams, learner.inner, judged.hidden[1:-1], strict=True):
-        apart = apart + 0.4 * _compare(unit(stream.float()[keep]) @ inner, wanted.float()[keep])[1]
-    loss = loss + 3 * max(0.1, 1.0 - 1.2 * done) * apart
+    if not alone:
+        for stream, inner, wanted in zip(streams, learner.inner, judged.hidden[1:-1], strict=True):
+            apart = apart + 0.4 * _compare(unit(stream.float()[keep]) @ inner, wanted.float()[keep])[1]
+        loss = loss + 3 * max(0.1, 1.0 - 1.2 * done) * apart
     return loss, float(cosine.detach())
 
 
@@ -190,13 +193,13 @@ def _groups(learner: _Learner, options: DistilOptions) -> list[dict[str, object]
         {"params": [table, *head.parameters()], "lr": options.head_rate},
         {"params": [reading], "lr": options.rate * float(reading.detach().square().mean().sqrt())},
     ]
-    for name, weight in model.t5.named_parameters():
+    for name, weight in model.named_parameters():
         if weight is table:
             continue
         size = float(weight.detach().square().mean().sqrt())
         if "relative_attention_bias" in name:
             rate = 0.01
-        elif name.startswith("decoder"):
+        elif name.startswith("t5.decoder"):
             rate = options.head_rate if weight.ndim > 1 else 0.003
         else:
             rate = options.rate * size

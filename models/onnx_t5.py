@@ -151,7 +151,7 @@ def load(bundle: Path, *, device: Device = "cpu", threads: int = 0) -> OnnxT5:
             f'asked for {provider} and got {got}; check the driver and CUDA version, or set device = "cpu"'
         )
     _check_graph(session, verified)
-    return OnnxT5(verified, session, _tokenizer(verified))
+    return OnnxT5(verified, session, read_tokenizer(verified.tokenizer_path))
 
 
 def _refuse_two_runtimes() -> None:
@@ -173,13 +173,14 @@ def _check_graph(session: ort.InferenceSession, bundle: Bundle) -> None:
         )
 
 
-def _tokenizer(bundle: Bundle) -> Tokenizer:
+def read_tokenizer(path: Path) -> Tokenizer:
+    """Loads a tokenizer that neither pads nor cuts, and takes texts as they are; raises BundleError when it is damaged."""
     try:
-        tokenizer = Tokenizer.from_str(bundle.tokenizer_path.read_text(encoding="utf-8"))
+        tokenizer = Tokenizer.from_str(path.read_text(encoding="utf-8"))
     except Exception as error:  # tokenizers raises bare Exception for every malformed file
-        raise BundleError(
-            f"{bundle.folder}: {bundle.manifest.tokenizer} is not a tokenizer: {error}; export it again"
-        ) from error
+        raise BundleError(f"{path} is not a tokenizer: {error}; install or export the bundle again") from error
     tokenizer.no_padding()
     tokenizer.no_truncation()
+    # A text that spells a special token must not become one: "[SEP]" in a prompt would end the prompt.
+    tokenizer.encode_special_tokens = True
     return tokenizer

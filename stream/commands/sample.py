@@ -106,7 +106,8 @@ def sample(
     from stream.config import environment_secret, load
     from stream.sampling import prompt_set
     from stream.sampling.budget import Budget, Ledger
-    from stream.sampling.endpoint import Endpoint, Patience, normalise
+    from stream.sampling.endpoint import Endpoint, Patience
+    from stream.sampling.exchange import normalise
     from stream.sampling.pace import Pace
     from stream.sampling.plan import Plan
     from stream.sampling.sampler import Sampler

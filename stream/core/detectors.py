@@ -26,10 +26,11 @@ CEILING = 0.25
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Channel:
-    """What one rule watches: its streams and the alternatives that move them."""
+    """What one rule watches: its streams, which of all streams they are (s,), and the alternatives that move them."""
 
     rule: Rule
     streams: tuple[Stream, ...]
+    rows: npt.NDArray[np.bool_]
     alternatives: Grid
 
 
@@ -46,6 +47,7 @@ class Design:
     weight: npt.NDArray[np.float64]
     ceiling: npt.NDArray[np.float64]
     base: npt.NDArray[np.float64]
+    first_limit: npt.NDArray[np.float64]
     first: npt.NDArray[np.int64]
     fingerprint: bytes
 
@@ -62,11 +64,10 @@ def design(settings: EngineSettings) -> Design:
         ValueError: the taxonomy leaves nothing to watch.
     """
     streams = nested_streams(settings.taxonomy)
-    chosen = watched(streams, settings.watch)
-    channels = [Channel(Rule.DRIFT, chosen, grid(streams, chosen))]
+    channels = [_channel(Rule.DRIFT, streams, watched(streams, settings.watch))]
     mix = tuple(stream for stream in streams if stream.name == TRAFFIC)
     if settings.traffic_mix and mix:
-        channels.append(Channel(Rule.TRAFFIC_MIX, mix, grid(streams, mix)))
+        channels.append(_channel(Rule.TRAFFIC_MIX, streams, mix))
     grids = [channel.alternatives for channel in channels]
     lengths = [len(part.odds) for part in grids]
     base = np.array([OVERSHOOT[len(channel.streams) == 1] for channel in channels]) * settings.false_alarm_interval
@@ -80,18 +81,23 @@ def design(settings: EngineSettings) -> Design:
         weight=np.concatenate([part.weight for part in grids]),
         ceiling=np.repeat(CEILING * base, lengths),
         base=base,
+        first_limit=base * (1.0 + (SHORT / settings.learn_from) ** POWER),
         first=np.cumsum([0, *lengths]),
         fingerprint=bytes.fromhex(settings.fingerprint),
     )
+
+
+def _channel(rule: Rule, streams: tuple[Stream, ...], chosen: tuple[Stream, ...]) -> Channel:
+    return Channel(rule, chosen, np.array([stream in chosen for stream in streams]), grid(streams, chosen))
 
 
 def new_plan(plan_of: Design) -> Plan:
     """A plan without a reference yet: the kernel writes what follows from one."""
     alternatives = len(plan_of.odds)
     return Plan(
-        ratio=np.ones((len(plan_of.settings.taxonomy), alternatives)),
-        prior=np.zeros(alternatives),
-        limit=plan_of.base * (1.0 + (SHORT / plan_of.settings.learn_from) ** POWER),
+        ratio=np.empty((len(plan_of.settings.taxonomy), alternatives)),
+        prior=np.empty(alternatives),
+        limit=plan_of.first_limit.copy(),
         odds=plan_of.odds,
         weight=plan_of.weight,
         ceiling=plan_of.ceiling,

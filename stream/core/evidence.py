@@ -27,9 +27,8 @@ def parts_of_change(
     that the channel watches put back to the reference: a change of the traffic mix is no part of a change of behaviour.
     """
     level, before = branch_shares(counts, design.side), branch_shares(reference, design.side)
-    rows = np.array([stream in channel.streams for stream in design.streams])
     p = category_shares(level, design.side)
-    q = category_shares(np.where(rows[:, None], before, level), design.side)
+    q = category_shares(np.where(channel.rows[:, None], before, level), design.side)
     parts = np.maximum(p * np.log(p / q) - p + q, 0.0)
     total = float(parts.sum())
     return (parts / total if total > 0 else np.full(len(p), 1 / len(p))), p - q
@@ -52,14 +51,13 @@ def lean(design: Design, channel: Channel, last: Counts1D, reference: Counts1D, 
 
     Both are known from counts only: what is compared is the probability of the last responses under the Beta posterior of each stream.
     """
-    watched = np.array([stream in channel.streams for stream in design.streams])
-    return _lean(last.astype(np.float64), reference.astype(np.float64), level, design.side, watched)
+    return _lean(last, reference, level, design.side, channel.rows)
 
 
 @compiled
 def _lean(
-    last: Shares1D,
-    reference: Shares1D,
+    last: Counts1D,
+    reference: Counts1D,
     level: Shares1D,
     side: npt.NDArray[np.int8],
     watched: npt.NDArray[np.bool_],

@@ -13,8 +13,8 @@ import numpy as np
 import numpy.typing as npt
 from numba import njit
 
-FULL_PANE, LEARNED, ALARM = 1, 2, 4
-"""Bits of a code: a pane is full; the reference has its target; channel 0 alarms. Channel i alarms with `ALARM << i`."""
+FULL_PANE, FULL_BLOCK, LEARNED, ALARM = 1, 2, 4, 8
+"""Bits of a code: a pane or block is full; the reference has its target; channel 0 alarms. Channel i alarms with `ALARM << i`."""
 
 SEEN, LEARNT, STRIDE, TARGET, OPENED, LAST, CLOSED, FILLED = range(8)
 """Places in `Counts.scalars`: responses so far; of them in this attempt at learning (-1 once learned); pane size; responses to learn;
@@ -36,12 +36,17 @@ _I64 = npt.NDArray[np.int64]
 _F64 = npt.NDArray[np.float64]
 
 
+def compiled_inner(function: _F) -> _F:
+    """As `compiled`, for functions that only compiled ones call."""
+    return cast("_F", njit(cache=True, error_model="numpy", no_cpython_wrapper=True, no_cfunc_wrapper=True)(function))
+
+
 def compiled(function: _F) -> _F:
     """The same function, compiled on its first call and cached on disk where that is possible.
 
     It may use only what stands in its own file: the cache is thrown away when that file changes, but not when another one does.
     """
-    return cast("_F", njit(cache=True)(function))
+    return cast("_F", njit(cache=True, error_model="numpy")(function))
 
 
 class Counts(NamedTuple):
@@ -103,7 +108,10 @@ class Plan(NamedTuple):
 def advance(  # noqa: C901 - one loop without calls: passing arrays on costs more than what is done with them
     categories: npt.NDArray[np.uint8], times: _I64, start: int, counts: Counts, belief: Belief, plan: Plan
 ) -> tuple[int, int]:
-    """Count responses from `start` on until one needs attention; gives the index after it and a code (0: the end was reached)."""
+    """Count responses from `start` on until one needs attention; gives the index after it and a code (0: the end was reached).
+
+    What is rare is called from outside, `close_block` and then `close_pane`: compiled into this loop it would treble a first start.
+    """
     scalars, partial, recent, latest = counts.scalars, counts.rows[PARTIAL], counts.recent, counts.latest
     sums, statistic, firing = belief.sums, belief.statistic, belief.firing
     ratio, prior, ceiling, limit, first = plan.ratio, plan.prior, plan.ceiling, plan.limit, plan.first
@@ -136,16 +144,15 @@ def advance(  # noqa: C901 - one loop without calls: passing arrays on costs mor
             counts.blocks[scalars[CLOSED] % len(counts.blocks), category] += 1
             scalars[FILLED] += 1
             if scalars[FILLED] == BLOCK:
-                _close_block(counts, belief, plan)
+                code |= FULL_BLOCK
         if scalars[SEEN] % stride == 0:
-            _close_pane(counts)
             code |= FULL_PANE
         if code:
             return index + 1, code
     return len(categories), 0
 
 
-@compiled
+@compiled_inner
 def _learn(category: int, counts: Counts, belief: Belief) -> int:
     """Add a response to the references; keep the counts at each quarter of the learning; say when it has come to its end."""
     scalars, cuts = counts.scalars, counts.cuts
@@ -161,7 +168,7 @@ def _learn(category: int, counts: Counts, belief: Belief) -> int:
 
 
 @compiled
-def _close_block(counts: Counts, belief: Belief, plan: Plan) -> None:
+def close_block(counts: Counts, belief: Belief, plan: Plan) -> None:
     """Let blocks that have waited long enough join the references, and open a new one. What came while a channel fired never joins its."""
     scalars, blocks = counts.scalars, counts.blocks
     scalars[CLOSED] += 1
@@ -187,7 +194,7 @@ def _close_block(counts: Counts, belief: Belief, plan: Plan) -> None:
             tabulate(channel, belief, plan)
 
 
-@compiled
+@compiled_inner
 def _is_crowded(channel: int, counts: Counts, belief: Belief, side: npt.NDArray[np.int8]) -> bool:
     """Whether more responses of some stream are waiting than half of those that its reference has."""
     blocks = counts.blocks
@@ -204,7 +211,7 @@ def _is_crowded(channel: int, counts: Counts, belief: Belief, side: npt.NDArray[
 
 
 @compiled
-def _close_pane(counts: Counts) -> None:
+def close_pane(counts: Counts) -> None:
     """Move the open pane into the window, and the pane that leaves the window into the older buckets."""
     scalars, rows, panes = counts.scalars, counts.rows, counts.panes
     before = scalars[SEEN] // scalars[STRIDE] - 1
@@ -227,7 +234,7 @@ def _close_pane(counts: Counts) -> None:
     counts.opened[slot] = scalars[OPENED]
 
 
-@compiled
+@compiled_inner
 def _make_room(stride: int, window: int, older: _I64, older_opened: _I64) -> None:
     """Empty the youngest bucket into the next where a pane more would overfill it; bucket i holds 2^i windows, and the last is dropped."""
     if older[0].sum() + stride <= window:
@@ -244,7 +251,7 @@ def _make_room(stride: int, window: int, older: _I64, older_opened: _I64) -> Non
             older[level, category] = 0
 
 
-@compiled
+@compiled_inner
 def tabulate(channel: int, belief: Belief, plan: Plan) -> None:  # noqa: C901 - three nested sums
     """Write what follows from a channel's reference: `ratio`, `prior` and `limit`.
 
@@ -304,3 +311,14 @@ def derive(counts: Counts, belief: Belief, plan: Plan) -> None:
             belief.size[channel] += belief.counts[channel, category]
         if counts.scalars[LEARNT] < 0:
             tabulate(channel, belief, plan)
+
+
+@compiled
+def extremes(categories: npt.NDArray[np.uint8], offsets: _I64) -> tuple[int, int, int]:
+    """Largest category, smallest and largest offset; needs one response at least."""
+    category, low, high = 0, offsets[0], offsets[0]
+    for index in range(len(categories)):
+        category = max(category, categories[index])
+        low = min(low, offsets[index])
+        high = max(high, offsets[index])
+    return category, low, high

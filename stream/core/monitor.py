@@ -9,7 +9,22 @@ from stream.core import rules
 from stream.core.alerts import Finding, Open, Place, alert
 from stream.core.describe import drift_event
 from stream.core.detectors import design, hold, restart
-from stream.core.kernel import ALARM, FULL_PANE, LAST, LEARNED, LEARNT, PARTIAL, SEEN, WINDOW, advance, derive
+from stream.core.kernel import (
+    ALARM,
+    FULL_BLOCK,
+    FULL_PANE,
+    LAST,
+    LEARNED,
+    LEARNT,
+    PARTIAL,
+    SEEN,
+    WINDOW,
+    advance,
+    close_block,
+    close_pane,
+    derive,
+    extremes,
+)
 from stream.core.records import AlertEvent, DriftEvent, Micros, Rule, Scored, State, Status
 from stream.core.reference import is_stable
 from stream.core.settings import EngineSettings
@@ -42,12 +57,13 @@ class Glance:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Batch:
-    """The responses of a record that are counted, and who labelled them."""
+    """The responses of a record that are counted, who labelled them, and the last offset counted after them."""
 
     categories: npt.NDArray[np.uint8]
     times: npt.NDArray[np.int64]
     event_ids: tuple[str, ...]
     classifier: str
+    last: int
 
 
 class Monitor:
@@ -74,17 +90,21 @@ class Monitor:
         Raises:
             ValueError: a category is outside the taxonomy, or the columns differ in length.
         """
-        batch = _fresh(scored, self._memory.offsets.get(scored.source), len(self.settings.taxonomy))
+        batch = _fresh(scored, self._memory.offsets.get(scored.source, -1), len(self.settings.taxonomy))
         drift: list[DriftEvent] = []
         alerts: list[AlertEvent] = []
         memory, index, n = self._memory, 0, len(batch.event_ids)
         while index < n:
             index, code = advance(batch.categories, batch.times, index, memory.counts, memory.belief, memory.plan)
-            if code:
+            if code & FULL_BLOCK:
+                close_block(memory.counts, memory.belief, memory.plan)
+            if code & FULL_PANE:
+                close_pane(memory.counts)
+            if code & ~FULL_BLOCK:
                 self._attend(code, index - 1, batch, drift, alerts)
         if n:
             self._remember(batch)
-            memory.offsets[scored.source] = max(int(scored.offset.max()), memory.offsets.get(scored.source, -1))
+            memory.offsets[scored.source] = batch.last
         return Observed(drift=tuple(drift), alerts=tuple(alerts), counted=n, skipped=len(scored) - n)
 
     def glance(self) -> Glance:
@@ -192,23 +212,25 @@ class Monitor:
         latest[:] = -1
 
 
-def _fresh(scored: Scored, counted: int | None, categories: int) -> _Batch:
-    """The responses of a record whose offset is above the last one counted, checked: the kernel trusts its input."""
+def _fresh(scored: Scored, counted: int, categories: int) -> _Batch:
+    """The responses of a record whose offset is above the last one counted, checked, for the kernel trusts its input.
+
+    Columns are copied: the kernel is compiled for arrays that may be written to, and those of a decoded record may not.
+    """
     n = len(scored.event_id)
     if not (len(scored.category) == len(scored.ts) == len(scored.offset) == n):
         raise ValueError(
             f"columns of a scored record must have one length, got {n} ids for {len(scored.category)} categories"
         )
-    if n and int(scored.category.max()) >= categories:
-        raise ValueError(f"category must be below {categories}, got {int(scored.category.max())}")
-    category, times, ids = scored.category, scored.ts, scored.event_id
-    if n and counted is not None and int(scored.offset.min()) <= counted:
-        new = scored.offset > counted
-        category, times = category[new], times[new]
-        ids = tuple(event_id for event_id, keep in zip(ids, new.tolist(), strict=True) if keep)
-    return _Batch(
-        categories=np.ascontiguousarray(category, np.uint8),
-        times=np.ascontiguousarray(times, np.int64),
-        event_ids=ids,
-        classifier=scored.classifier,
-    )
+    category, times = np.array(scored.category, np.uint8), np.array(scored.ts, np.int64)
+    ids, last = scored.event_id, counted
+    if n:
+        largest, low, high = extremes(category, np.array(scored.offset, np.int64))
+        if largest >= categories:
+            raise ValueError(f"category must be below {categories}, got {largest}")
+        if low <= counted:
+            new = scored.offset > counted
+            category, times = category[new], times[new]
+            ids = tuple(event_id for event_id, keep in zip(ids, new.tolist(), strict=True) if keep)
+        last = max(high, counted)
+    return _Batch(categories=category, times=times, event_ids=ids, classifier=scored.classifier, last=last)

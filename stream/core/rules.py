@@ -6,6 +6,7 @@ A statistic is shown as ln(1 + Σ w R), and its threshold likewise: nats of evid
 
 import math
 from dataclasses import replace
+from itertools import takewhile
 
 import numpy as np
 
@@ -18,13 +19,13 @@ from stream.core.onset import Ages, onset_ages
 from stream.core.records import Onset, Reason, Rule, Severity, Status
 from stream.core.state import State
 from stream.core.streams import TRAFFIC
-from stream.core.window import boundaries, since, time_of
+from stream.core.window import long_runs, since, time_of
 
 RETURN = 3.0
-"""Nats of evidence for the reference, over the last window, that close an alarm: without a margin, noise would open and close it."""
+"""Nats of evidence for the reference that close an alarm: without a margin, noise would close it and open it again."""
 
-SHRINK = 100
-"""Responses of the reference that are mixed into the level of an alarm: seen in few responses and chosen for its height, it is too high."""
+SHRINK = 20
+"""Responses of the reference that are mixed into the level of an alarm: it was chosen for its height, and is too high."""
 
 
 def changed(state: State, plan_of: Design, channel: int) -> Finding:
@@ -63,9 +64,11 @@ def returned(state: State, plan_of: Design, channel: int) -> Finding | None:
     watching = plan_of.channels[channel]
     alarm = state.alarms[watching.rule]
     age = int(state.counts.scalars[SEEN]) - 1 - alarm.seq
+    if age < plan_of.settings.window:
+        return None
     last, reference = state.counts.rows[WINDOW].copy(), state.belief.counts[channel].copy()
     level = np.array(alarm.level) + SHRINK * reference / reference.sum()
-    runs = [run for run in boundaries(state.counts) if plan_of.settings.window <= run.age <= age]
+    runs = takewhile(lambda run: run.age <= age, long_runs(state.counts))
     if not any(lean(plan_of, watching, run.counts, reference, level) >= RETURN for run in runs):
         return None
     parts, _ = parts_of_change(plan_of, watching, last, reference)

@@ -221,8 +221,10 @@ def _read_rest(state: State, reader: _Reader) -> None:
             onset=Onset(ts=ts, seq=onset_seq, low=low, high=high),
             level=tuple(level.tolist()),
         )
-    per_category = reader.values(struct.Struct(f"{len(state.examples)}B"))
-    ends = list(accumulate(reader.values(struct.Struct(f"<{texts}H")), initial=0))
+    per_category = reader.data[reader.place : reader.place + len(state.examples)]
+    reader.place += len(state.examples)
+    ends = list(accumulate(struct.unpack_from(f"<{texts}H", reader.data, reader.place), initial=0))
+    reader.place += 2 * texts
     text = reader.data[reader.place :].decode()
     if len(text) != ends[-1] or sum(per_category) + topics != texts:
         raise ValueError("its texts are cut off")

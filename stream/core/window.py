@@ -12,7 +12,7 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from stream.core.kernel import LAST, OPENED, PARTIAL, SEEN, STRIDE, Counts
+from stream.core.kernel import LAST, OPENED, PARTIAL, SEEN, STRIDE, WINDOW, Counts
 from stream.core.records import Micros, WindowSpan
 
 RECENT = (64, 1024)
@@ -62,7 +62,7 @@ def stretches(counts: Counts) -> list[Stretch]:
     last = counts.recent[np.arange(seen - 1, seen - 1 - length, -1) % len(counts.recent)]
     one_by_one = np.cumsum(last[:, None] == np.arange(counts.rows.shape[1]), axis=0)
     found = [Stretch(age, row) for age, row in enumerate(one_by_one, 1)]
-    found.extend(stretch for stretch in boundaries(counts) if stretch.age > length)
+    found.extend(stretch for stretch in _boundaries(counts) if stretch.age > length)
     return found
 
 
@@ -90,21 +90,28 @@ def _slots(counts: Counts) -> Iterator[int]:
     return (number % len(counts.panes) for number in range(end - kept(counts), end))
 
 
-def boundaries(counts: Counts) -> Iterator[Stretch]:
+def long_runs(counts: Counts) -> Iterator[Stretch]:
+    """Stretches of the full panes kept, then of these and each bucket before them up to now, shortest first; for use at a stride."""
+    total = counts.rows[WINDOW].copy()
+    age = kept(counts) * int(counts.scalars[STRIDE])
+    yield Stretch(age, total)
+    for bucket in counts.older:
+        if size := int(bucket.sum()):
+            total, age = total + bucket, age + size
+            yield Stretch(age, total)
+
+
+def _boundaries(counts: Counts) -> Iterator[Stretch]:
     """Stretches from each kept boundary between panes and buckets up to now, shortest first."""
     total = counts.rows[PARTIAL].copy()
     age = int(total.sum())
     if age:
-        yield Stretch(age, total.copy())
-    for slot in reversed(list(_slots(counts))):
-        total += counts.panes[slot]
-        age += int(counts.scalars[STRIDE])
-        yield Stretch(age, total.copy())
-    for bucket in counts.older:
-        if size := int(bucket.sum()):
-            total += bucket
-            age += size
-            yield Stretch(age, total.copy())
+        yield Stretch(age, total)
+    parts = [counts.panes[slot] for slot in reversed(list(_slots(counts)))]
+    for part in (*parts, *counts.older):
+        if size := int(part.sum()):
+            total, age = total + part, age + size
+            yield Stretch(age, total)
 
 
 def _marks(counts: Counts) -> Iterator[_Mark]:

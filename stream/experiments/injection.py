@@ -112,3 +112,8 @@ def _pick(which: npt.NDArray[np.int64], tables: Floats, rng: np.random.Generator
     draws = rng.random(len(which))
     categories: Categories = (draws[:, None] > edges[which][:, :-1]).sum(axis=1).astype(np.uint8)
     return categories
+
+
+def generator(seed: int, *stream: int) -> np.random.Generator:
+    """Returns a generator for one stream of draws: others under the same seed are independent of it."""
+    return np.random.default_rng((seed, *stream))

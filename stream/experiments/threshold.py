@@ -3,52 +3,35 @@
 import math
 from functools import partial
 
-import msgspec
 import numpy as np
 
-from models.labels import LABELS
 from stream.core.entropy import entropy
 from stream.core.records import Rule
-from stream.core.settings import EngineSettings
 from stream.experiments import drawing
+from stream.experiments.delays import (
+    CALM,
+    HORIZON,
+    INTERVALS,
+    LEAD,
+    LEARN,
+    PAPER_EPSILON,
+    WANTED,
+    Calm,
+    Delays,
+    calm_under,
+    delays_of,
+    summary,
+)
 from stream.experiments.drawing import Labels, Line
 from stream.experiments.findings import Basis, Cell, Finding, Picture, Report, Table
-from stream.experiments.injection import HARMFUL, INJECTIONS, Floats, Injection, production_mix, unchanged
-from stream.experiments.judging import EpsilonRule, Judge, entropy_steps, epsilon_alarms, first_after
+from stream.experiments.injection import HARMFUL, INJECTIONS, Injection, generator, production_mix, unchanged
+from stream.experiments.judging import EpsilonRule
 from stream.experiments.rows import Labelled
 from stream.experiments.units import Units
 
-PAPER_EPSILON = 0.001
 WINDOWS = ((100, 10), (500, 50), (1000, 100))
-INTERVALS = (1_000, 10_000, 100_000)
-LEARN = 1_000
-LEAD = 2_000
-"""Responses between the end of learning and the change."""
-HORIZON = 20_000
-"""Responses after the change within which an alarm counts; later is missed."""
-CALM = 2_000_000
-"""Responses of a constant model from which ε is chosen."""
+
 RUNS = 200
-WANTED = 10_000
-"""Responses between false alarms at which the rules are compared."""
-
-
-class Calm(msgspec.Struct, frozen=True):
-    """A constant model under the paper's rule: share of steps that fire at ε = 0.001, sd of ΔS, and ε for each wanted interval."""
-
-    fires: float
-    spread: float
-    chosen: list[float]
-
-
-class Delays(msgspec.Struct, frozen=True):
-    """One injection under one rule: delays in responses (None: missed), runs left out for an earlier alarm, and such alarms (`early`)."""
-
-    delays: list[int | None]
-    spoiled: int
-    early: int
-    runs: int
-    in_time: int
 
 
 def run(labelled: Labelled, units: Units, *, seed: int, runs: int = RUNS) -> Report:
@@ -58,7 +41,7 @@ def run(labelled: Labelled, units: Units, *, seed: int, runs: int = RUNS) -> Rep
         (model, window, stride): units.get(
             f"calm-{model}-{window}",
             Calm,
-            partial(_calm, production_mix(labelled, model), window, stride, _rng(seed, place, window)),
+            partial(calm_under, production_mix(labelled, model), window, stride, generator(seed, place, window)),
         )
         for place, model in enumerate(models)
         for window, stride in WINDOWS
@@ -76,7 +59,9 @@ def run(labelled: Labelled, units: Units, *, seed: int, runs: int = RUNS) -> Rep
     constant = Injection(name="nothing (constant model)", change=unchanged)
     found = {
         (injection.name, number): units.get(
-            f"delay-{place}-{number}", Delays, partial(_delays, injection, rule, mix, runs, _rng(seed, 1000 + place, 0))
+            f"delay-{place}-{number}",
+            Delays,
+            partial(delays_of, injection, rule, mix, runs, generator(seed, 1000 + place, 0)),
         )
         for place, injection in enumerate((constant, *INJECTIONS))
         for number, rule in enumerate(rules)
@@ -84,7 +69,9 @@ def run(labelled: Labelled, units: Units, *, seed: int, runs: int = RUNS) -> Rep
     traffic = units.get(
         "traffic",
         Delays,
-        partial(_delays, INJECTIONS[-1], None, mix, runs, _rng(seed, 1000 + len(INJECTIONS), 0), Rule.TRAFFIC_MIX),
+        partial(
+            delays_of, INJECTIONS[-1], None, mix, runs, generator(seed, 1000 + len(INJECTIONS), 0), Rule.TRAFFIC_MIX
+        ),
     )
     return Report(
         name="threshold",
@@ -111,50 +98,6 @@ def run(labelled: Labelled, units: Units, *, seed: int, runs: int = RUNS) -> Rep
             ("seed", str(seed)),
         ),
     )
-
-
-def _rng(seed: int, *stream: int) -> np.random.Generator:
-    return np.random.default_rng((seed, *stream))
-
-
-def _calm(shares: Floats, window: int, stride: int, rng: np.random.Generator) -> Calm:
-    categories = Injection(name="", change=unchanged).draw(shares, CALM, 0, rng)
-    steps = np.abs(entropy_steps(categories, len(LABELS), window=window, stride=stride))
-    return Calm(
-        fires=float((steps > PAPER_EPSILON).mean()),
-        spread=float(np.sqrt((steps**2).mean())),
-        chosen=[float(np.quantile(steps, 1 - stride / interval)) for interval in INTERVALS],
-    )
-
-
-def _delays(
-    injection: Injection,
-    rule: EpsilonRule | None,
-    shares: Floats,
-    runs: int,
-    rng: np.random.Generator,
-    engine_rule: Rule = Rule.DRIFT,
-) -> Delays:
-    """The same draws for every rule, because each begins from the same generator; None is the calibrated rule."""
-    at = LEARN + LEAD
-    judge = Judge(EngineSettings(window=500, stride=500, learn_from=LEARN, false_alarm_interval=WANTED), at + HORIZON)
-    delays: list[int | None] = []
-    early = spoiled = in_time = 0
-    for _ in range(runs):
-        categories = injection.draw(shares, at + HORIZON, at, rng)
-        if rule is None:
-            alarms = np.array(judge.alarms(categories, engine_rule, enough_after=at), np.int64)
-        else:
-            alarms = epsilon_alarms(categories, len(LABELS), rule)
-        before = int(((alarms > LEARN) & (alarms <= at)).sum())
-        early += before
-        if rule is None and before:
-            spoiled += 1  # an open alert fires no second time
-            continue
-        first = first_after(alarms, at)
-        delays.append(None if first is None else first - at)
-        in_time += first is not None and first - at <= injection.ramp
-    return Delays(delays, spoiled, early, runs, in_time)
 
 
 def _noise(labelled: Labelled, calm: dict[tuple[str, int, int], Calm]) -> Finding:
@@ -256,21 +199,12 @@ def _choice(calm: dict[tuple[str, int, int], Calm]) -> Finding:
     )
 
 
-def _summary(found: Delays) -> tuple[float | None, float | None, float]:
-    """Median and 90th percentile of the delay (a missed change is later than any), and the share missed."""
-    if not found.delays:
-        return None, None, math.nan
-    values = np.array([math.inf if delay is None else delay for delay in found.delays])
-    middle, late = np.quantile(values, (0.5, 0.9), method="higher")
-    return float(middle), float(late), float(np.isinf(values).mean())
-
-
 def _compared(rules: list[EpsilonRule | None], found: dict[tuple[str, int], Delays], model: str) -> Finding:
     rows = []
     for name in dict.fromkeys(name for name, _ in found):
         row: list[str | float | None] = [name]
         for number in range(len(rules)):
-            middle, late, missed = _summary(found[name, number])
+            middle, late, missed = summary(found[name, number])
             row += [middle, late, missed]
         rows.append(tuple(row))
     header = ["injected into " + model]
@@ -344,11 +278,11 @@ def _blind(rules: list[EpsilonRule | None], found: dict[tuple[str, int], Delays]
     swap = next(injection.name for injection in INJECTIONS if "change places" in injection.name)
     only = INJECTIONS[-1].name
     rows: list[tuple[Cell, ...]] = [
-        (swap, "calibrated (behaviour)", *_summary(found[swap, 0])),
-        (swap, _name(rules[2]), *_summary(found[swap, 2])),
-        (only, "calibrated (behaviour): should stay silent", *_summary(found[only, 0])),
-        (only, "traffic_mix (information)", *_summary(traffic)),
-        (only, _name(rules[2]), *_summary(found[only, 2])),
+        (swap, "calibrated (behaviour)", *summary(found[swap, 0])),
+        (swap, _name(rules[2]), *summary(found[swap, 2])),
+        (only, "calibrated (behaviour): should stay silent", *summary(found[only, 0])),
+        (only, "traffic_mix (information)", *summary(traffic)),
+        (only, _name(rules[2]), *summary(found[only, 2])),
     ]
     return Finding(
         heading="Entropy is blind to a swap, and takes the users' change for the model's",

@@ -1,13 +1,11 @@
 """An OpenAI-compatible endpoint over HTTP: asks, waits when told to, tries again what may succeed, gives up on what cannot."""
 
 import asyncio
-import os
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from types import TracebackType
 from typing import Self
-from urllib.parse import urlsplit
 
 import aiohttp
 import msgspec
@@ -16,7 +14,9 @@ from tenacity import AsyncRetrying, RetryCallState, retry_if_exception_type, wai
 
 from stream.core.records import Micros
 from stream.errors import EndpointError
+from stream.sampling.answers import read_answer
 from stream.sampling.budget import Ledger, Usage
+from stream.sampling.exchange import LARGEST_ANSWER, model_names, read_body, reason_of
 from stream.sampling.pace import Pace
 from stream.sampling.plan import Ask, Plan
 from stream.sampling.protocol import (
@@ -30,13 +30,9 @@ from stream.sampling.protocol import (
     Trouble,
     Verdict,
     body,
-    read_answer,
-    read_error,
     worst,
 )
-
-LARGEST_ANSWER = 32 * 1024 * 1024
-"""Bytes of a response that are read."""
+from stream.sampling.refusals import read_error
 
 LONGEST_WAIT = 900.0
 """Seconds that a Retry-After is obeyed; a longer one ends the run, because a person should know."""
@@ -138,12 +134,12 @@ class Endpoint:
             ) from None
         except aiohttp.ClientError as error:
             raise self._error(
-                f"cannot be reached ({_reason(error)}); check the address and that the server is up"
+                f"cannot be reached ({reason_of(error)}); check the address and that the server is up"
             ) from None
         if status in (401, 403):
             verdict = read_error(status, content, None, now=self._now(), ask=_any_ask(self.plan), dialect=self.dialect)
             raise self._error(verdict.message if isinstance(verdict, Stop) else "refused the key")
-        if status == 200 and (names := _models(content)) and self.plan.model not in names:
+        if status == 200 and (names := model_names(content)) and self.plan.model not in names:
             listed = ", ".join(sorted(names)[:10]) + (", …" if len(names) > 10 else "")
             raise self._error(
                 f"does not list the model {self.plan.model!r}; it lists {listed}. Name one with --model, or add --no-model-check "
@@ -223,7 +219,7 @@ class Endpoint:
                     allow_redirects=False,
                 ) as response:
                     status, retry_after = response.status, response.headers.get("Retry-After")
-                    content = await _read(response)
+                    content = await read_body(response)
                 if status != 200:
                     return read_error(status, content, retry_after, now=self._now(), ask=ask, dialect=dialect)
                 frame = Frame(round_name=round_name, ts=self._now(), environment=environment)
@@ -251,61 +247,6 @@ class Endpoint:
 
     def _error(self, what: str) -> EndpointError:
         return EndpointError(f"the endpoint {self.plan.endpoint} {what}")
-
-
-def normalise(url: str) -> str:
-    """Returns the address that `/chat/completions` is added to: without a slash at its end, or that path if it was given.
-
-    Raises:
-        ValueError: it is no http or https address, or has a user, a password, a query or a fragment in it.
-
-    Examples:
-        >>> normalise("http://127.0.0.1:8000/v1/"), normalise("https://api.openai.com/v1/chat/completions")
-        ('http://127.0.0.1:8000/v1', 'https://api.openai.com/v1')
-    """
-    parts = urlsplit(url)
-    if parts.scheme not in ("http", "https") or not parts.hostname:
-        raise ValueError("the endpoint must be an http or https address, for example http://127.0.0.1:8000/v1")
-    if parts.username or parts.password or parts.query or parts.fragment:
-        raise ValueError(
-            "the endpoint must be a plain address; a key comes from the environment, never from the address"
-        )
-    return url.rstrip("/").removesuffix("/chat/completions")
-
-
-async def _read(response: aiohttp.ClientResponse) -> bytes:
-    """The body, or as much of it as anyone will read: what is cut is no JSON and counts as malformed."""
-    chunks = bytearray()
-    async for chunk in response.content.iter_any():
-        chunks += chunk
-        if len(chunks) > LARGEST_ANSWER:
-            response.close()
-            break
-    return bytes(chunks)
-
-
-def _reason(error: aiohttp.ClientError) -> str:
-    if isinstance(error, aiohttp.ClientConnectorError):
-        number = error.os_error.errno
-        return os.strerror(number) if number and number > 0 else str(error.os_error)
-    return str(error) or type(error).__name__
-
-
-class _Model(msgspec.Struct):
-    id: str
-    aliases: list[str] = []
-
-
-class _Models(msgspec.Struct):
-    data: list[_Model] = []
-
-
-def _models(content: bytes) -> set[str]:
-    try:
-        listed = msgspec.json.decode(content, type=_Models).data
-    except (msgspec.MsgspecError, UnicodeDecodeError):
-        return set()
-    return {name for model in listed for name in (model.id, *model.aliases)}
 
 
 def _any_ask(plan: Plan) -> Ask:

@@ -53,6 +53,7 @@ def run_worker(job: Job, *, say: Say) -> None:
     """
     plan = make_plan(job.settings, classifies=job.classifier is not None, detects=job.detects)
     if job.detects:
+        say("preparing the detector (compiled once on a machine, then cached)")
         compile_detector(job.taxonomy)
     asyncio.set_event_loop_policy(uvloop.EventLoopPolicy())  # Faust's own threads make loops, too
     try:

@@ -4,6 +4,7 @@ import os
 import re
 import subprocess
 import sys
+import tempfile
 import time
 import urllib.request
 import uuid
@@ -11,6 +12,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import IO
 
 from stream.config import KafkaSettings, Topics
 from stream.kafka.broker import LocalBroker
@@ -88,25 +90,32 @@ def worker(kafka: KafkaSettings, *arguments: str, variables: Mapping[str, str]) 
         **variables,
     }
     code = "from stream.cli import main; main()"
-    process = subprocess.Popen(
-        [sys.executable, "-c", code, "worker", *arguments],
-        env=environment,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL,
-        text=True,
-    )
-    try:
-        assert process.stdout is not None
-        lines: list[str] = []
-        for line in process.stdout:
-            lines.append(line)
-            if line.startswith("ready"):
-                break
-        (url,) = [line.split()[1] for line in lines if line.startswith("health: ")]
-        yield Process(process.pid, url)
-    finally:
-        process.terminate()
-        process.wait(20)
+    with tempfile.TemporaryFile("w+") as errors:
+        process = subprocess.Popen(
+            [sys.executable, "-c", code, "worker", *arguments],
+            env=environment,
+            stdout=subprocess.PIPE,
+            stderr=errors,
+            text=True,
+        )
+        try:
+            yield Process(process.pid, _await_ready(process, errors))
+        finally:
+            process.terminate()
+            process.wait(20)
+
+
+def _await_ready(process: subprocess.Popen[str], errors: IO[str]) -> str:
+    """The health URL, when the worker is ready."""
+    assert process.stdout is not None
+    url = ""
+    for line in process.stdout:
+        if line.startswith("health: "):
+            url = line.split()[1]
+        if line.startswith("ready"):
+            return url
+    errors.seek(0)
+    raise RuntimeError(f"the worker did not start: {errors.read()}")
 
 
 def table(title: str, rows: Iterable[tuple[str, str]]) -> None:

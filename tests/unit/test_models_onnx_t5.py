@@ -13,7 +13,7 @@ from tokenizers.pre_tokenizers import Whitespace
 from models.bundle import Bundle, Manifest
 from models.classifier import Pair
 from models.errors import BundleError, ProviderError
-from models.onnx_t5 import OnnxT5, buckets, load
+from models.onnx_t5 import OnnxT5, buckets, load, read_tokenizer
 from models.pairs import Layout
 
 WORDS = {"[PAD]": 0, "[A]": 1, "[B]": 2, "[C]": 3, "[GAP]": 4, "yes": 5, "no": 6, "maybe": 7}
@@ -146,3 +146,11 @@ def test_two_runtimes_side_by_side_stop_the_start(monkeypatch: pytest.MonkeyPatc
 def test_a_folder_that_is_no_bundle_is_named(tmp_path: Path) -> None:
     with pytest.raises(BundleError, match=str(tmp_path)):
         load(tmp_path)
+
+
+def test_a_text_that_spells_a_special_token_does_not_become_one(tmp_path: Path) -> None:
+    tokenizer = Tokenizer(WordLevel(WORDS | {"[": 8, "B": 9, "]": 10}, unk_token="[PAD]"))
+    tokenizer.pre_tokenizer = Whitespace()
+    tokenizer.add_special_tokens(["[PAD]", "[A]", "[B]", "[C]"])
+    tokenizer.save(str(tmp_path / "tokenizer.json"))
+    assert read_tokenizer(tmp_path / "tokenizer.json").encode("[B] yes").ids == [8, 9, 10, 5]

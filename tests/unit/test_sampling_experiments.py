@@ -15,7 +15,7 @@ from stream.core.entropy import entropy
 from stream.core.records import Rule
 from stream.core.settings import EngineSettings
 from stream.errors import InputError
-from stream.experiments import classifier, dynamics, rows, threshold
+from stream.experiments import agreement, classifier, dynamics, rows, threshold, walks
 from stream.experiments.findings import Basis, Finding, Report, Table
 from stream.experiments.injection import INJECTIONS, Injection, more_harmful, moved, production_mix, swapped, unchanged
 from stream.experiments.judging import EpsilonRule, Judge, entropy_steps, epsilon_alarms, first_after
@@ -180,7 +180,7 @@ class Parrot:
 
 def test_a_classifier_is_measured_by_what_it_was_made_to_get_wrong(tmp_path: Path) -> None:
     labelled = rows.load()
-    everything = (*labelled.rows, *classifier.mismatched(labelled.rows, 1))
+    everything = (*labelled.rows, *agreement.mismatched(labelled.rows, 1))
     parrot = Parrot({(row.prompt, row.response): LABELS.index(row.label) for row in everything})
     report = classifier.run(labelled, labelled.rows, Units(tmp_path, "s"), load=lambda: parrot, seed=1)
     tables = {table.name: table for finding in report.findings for table in finding.tables}
@@ -201,14 +201,14 @@ def test_a_classifier_is_measured_by_what_it_was_made_to_get_wrong(tmp_path: Pat
 def test_mismatched_rows_have_the_answer_to_an_unrelated_prompt() -> None:
     labelled = rows.load().rows
     own = {(row.prompt, row.response) for row in labelled}
-    made = classifier.mismatched(labelled, 1)
+    made = agreement.mismatched(labelled, 1)
     assert len(made) > 200
     assert not own & {(row.prompt, row.response) for row in made}
 
 
 def test_f1_is_the_harmonic_mean_of_precision_and_recall() -> None:
     truth, predicted = np.array([0, 0, 0, 1, 1, 2]), np.array([0, 0, 1, 1, 0, 2])
-    scores = classifier.f1_by_label(classifier.confusion(truth, predicted))
+    scores = agreement.f1_by_label(agreement.confusion(truth, predicted))
     precision, recall = 2 / 3, 2 / 3
     assert scores[0] == pytest.approx(2 * precision * recall / (precision + recall))
     assert (scores[2], scores[3]) == (1.0, None)
@@ -217,21 +217,21 @@ def test_f1_is_the_harmonic_mean_of_precision_and_recall() -> None:
 def test_equal_entropies_correlate_fully_and_constant_ones_not_at_all() -> None:
     rng = np.random.default_rng(1)
     values = rng.random(50)
-    assert classifier.correlation(values, values, rng)[0] == pytest.approx(1)
-    assert math.isnan(classifier.correlation(values, np.ones(50), rng)[0])
+    assert agreement.correlation(values, values, rng)[0] == pytest.approx(1)
+    assert math.isnan(agreement.correlation(values, np.ones(50), rng)[0])
 
 
 def test_the_work_rate_is_the_difference_of_two_rates_with_the_errors_of_both() -> None:
-    def walk(rate: float, error: float) -> dynamics.Walk:
-        return dynamics.Walk([], [], [], [], [], rate, rate - error, rate + error, None)
+    def walk(rate: float, error: float) -> walks.Walk:
+        return walks.Walk([], [], [], [], [], rate, rate - error, rate + error, None)
 
-    value, low, high = dynamics.gamma(walk(0.010, 0.003), walk(0.002, 0.004))
+    value, low, high = walks.gamma(walk(0.010, 0.003), walk(0.002, 0.004))
     assert (value, low, high) == pytest.approx((0.008, 0.003, 0.013))
 
 
 def test_the_true_rate_of_a_drift_is_the_slope_of_its_entropy() -> None:
-    drift = dynamics.DRIFTS[0]
-    fine = dynamics.Drift("", drift.begin, drift.end, (drift.scale or 0) * 1000).shares(2)
+    drift = walks.DRIFTS[0]
+    fine = walks.Drift("", drift.begin, drift.end, (drift.scale or 0) * 1000).shares(2)
     slope = -(fine[1] * np.log(fine[1])).sum() + (fine[0] * np.log(fine[0])).sum()
     assert drift.rate == pytest.approx(1000 * slope, rel=1e-3)
 

@@ -7,6 +7,7 @@ import pytest
 from stream.core.records import ResponseEvent
 from stream.formats import canonical
 from stream.formats.fields import Fallback, parse_object
+from stream.sampling.answers import read_answer
 from stream.sampling.budget import Usage
 from stream.sampling.journal import encode
 from stream.sampling.plan import Ask, Plan
@@ -22,10 +23,9 @@ from stream.sampling.protocol import (
     Trouble,
     Unanswered,
     body,
-    read_answer,
-    read_error,
     worst,
 )
+from stream.sampling.refusals import read_error
 
 PROMPT = Prompt(id="p1", text="How do plants adapt to deserts?", kind=PromptKind.BENIGN, source="test", license="MIT")
 PLAN = Plan(

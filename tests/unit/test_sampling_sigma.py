@@ -7,7 +7,7 @@ from stream.config import MonitorSettings, Settings
 from stream.core.monitor import Monitor
 from stream.core.settings import EngineSettings
 from stream.core.taxonomy import PAPER
-from tests.simulation.logs import QUIET, draw, scored
+from tests.simulation.logs import BROKEN, QUIET, draw, scored
 
 LOG = draw(QUIET, 1_000, 1)
 
@@ -25,7 +25,7 @@ def test_drift_events_carry_sigma_less_the_slope_once_there_is_one() -> None:
 
 
 def test_sigma_decides_nothing() -> None:
-    log = np.concatenate([LOG, draw((0.6, 0.1, 0.1, 0.15, 0.05), 500, 2)])
+    log = np.concatenate([LOG, draw(BROKEN, 500, 2)])
     with_it, without = (
         Monitor("m", EngineSettings(window=200, stride=50, learn_from=500, sigma=sigma)).observe(scored(log))
         for sigma in (0.013, None)
