@@ -2,7 +2,7 @@
 
 import shutil
 from pathlib import Path
-from typing import Final
+from typing import Final, Literal
 
 import msgspec
 import torch
@@ -54,7 +54,7 @@ class Note(msgspec.Struct, frozen=True, kw_only=True):
 
     schema: str
     labels: tuple[str, ...]
-    request_kinds: tuple[str | None, ...]
+    request_kinds: tuple[Literal["benign", "harmful"] | None, ...]
     label_ids: tuple[int, ...]
     layout: Layout
     temperature: float
@@ -153,6 +153,10 @@ def _note_for(t5: T5ForConditionalGeneration, tokenizer: Tokenizer, folder: Path
             " the labels; add them to the tokenizer and resize the embeddings"
         )
 
+    end, pad = t5.config.eos_token_id, t5.config.pad_token_id
+    if end is None or pad is None:
+        raise CheckpointError(f"{folder}: config.json names no eos_token_id or no pad_token_id; add them")
+
     def tokens(text: str) -> tuple[int, ...]:
         return tuple(tokenizer.encode(text, add_special_tokens=False).ids)
 
@@ -163,9 +167,9 @@ def _note_for(t5: T5ForConditionalGeneration, tokenizer: Tokenizer, folder: Path
         response_tail=RESPONSE_TAIL,
         prefix=tokens("request:"),
         between=tokens("response:"),
-        suffix=(int(t5.config.eos_token_id),),
+        suffix=(int(end),),
         gap=tokens("..."),
-        pad=int(t5.config.pad_token_id),
+        pad=int(pad),
     )
     return Note(
         schema="valuedrift.checkpoint/1",

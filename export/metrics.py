@@ -109,5 +109,5 @@ def _interval(hits: NDArray[np.bool_], groups: Sequence[str]) -> tuple[float, fl
     return _round(low), _round(high)
 
 
-def _round(value: float | np.floating) -> float:  # type: ignore[type-arg]
+def _round(value: float | np.floating) -> float:
     return round(float(value), 4)

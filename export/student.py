@@ -2,11 +2,11 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 from transformers import T5Config, T5ForConditionalGeneration
-from transformers.models.t5.modeling_t5 import T5Block, T5Stack
 
 from export.batches import Batch
 
@@ -46,13 +46,14 @@ class PairInput(nn.Module):
     """Adds to each word's embedding where it stands and to which text it belongs, then normalises, as BERT does.
 
     T5 has relative places only and takes a single text. With this in front, the encoder starts with all that the BERT
-    encoder knew that its weights are fitted to; a T5 checkpoint from elsewhere goes without.
+    encoder knew that its weights are fitted to; a T5 checkpoint from elsewhere goes without. There is a place for each
+    of `longest` tokens and for the padding that rounds them up to a multiple of 8.
     """
 
     def __init__(self, width: int, longest: int, separator: int) -> None:
         super().__init__()
         self.separator = separator
-        self.places = nn.Parameter(torch.zeros(longest, width))
+        self.places = nn.Parameter(torch.zeros(-(-longest // 8) * 8, width))
         self.texts = nn.Parameter(torch.zeros(2, width))
         self.norm = nn.LayerNorm(width, eps=1e-12)
 
@@ -109,7 +110,7 @@ class T5Classifier(nn.Module):
 
     def decode(self, states: Tensor, attention_mask: Tensor) -> Tensor:
         """Returns the uncalibrated logits (n, k) of the labels, from one decoder step over the encoder's states."""
-        decoder: T5Stack = self.t5.decoder
+        decoder: Any = self.t5.decoder
         start = torch.tensor(self.t5.config.decoder_start_token_id)
         hidden = decoder.embed_tokens(start).expand(states.shape[0], -1)
         blocked = (1.0 - attention_mask[:, None, :].to(states.dtype)) * torch.finfo(torch.float32).min
@@ -126,7 +127,7 @@ class T5Classifier(nn.Module):
         return logits
 
 
-def _step(block: T5Block, hidden: Tensor, states: Tensor, blocked: Tensor) -> Tensor:
+def _step(block: Any, hidden: Tensor, states: Tensor, blocked: Tensor) -> Tensor:
     """Runs one decoder block for the first position: self-attention over one token is its value projection."""
     itself, across, dense = block.layer
     own = itself.SelfAttention
@@ -151,7 +152,7 @@ def aim_decoder(model: T5Classifier, batches: Sequence[Batch]) -> None:
     A fresh query attends to all tokens alike and learns slowly; directions that tell the three apart are found by ridge
     regression on the encoder's states and written into the key projections.
     """
-    block: T5Block = model.t5.decoder.block[0]
+    block: Any = model.t5.decoder.block[0]
     cross = block.layer[1].EncDecAttention
     size = cross.key_value_proj_dim
     with torch.no_grad():

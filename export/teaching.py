@@ -47,7 +47,7 @@ def teach(
     rng = random.Random(options.seed)
     teacher = Teacher(encoder)
     teacher.train()
-    encoder.embeddings.word_embeddings.weight.requires_grad_(requires_grad=False)
+    encoder.embeddings.word_embeddings.weight.requires_grad_(False)  # noqa: FBT003 - torch's signature
     weight = class_weights(mixer)
 
     def one_pass() -> list[Batch]:

@@ -15,7 +15,7 @@ from export.student import T5Classifier
 OPSET: Final = 17
 
 
-class _Exportable(T5PreTrainedModel):  # type: ignore[misc]  # transformers ships no types
+class _Exportable(T5PreTrainedModel):
     """What optimum exports: the classifier as a pre-trained model that also returns probabilities."""
 
     def __init__(self, classifier: T5Classifier) -> None:
@@ -54,7 +54,7 @@ def to_onnx(classifier: T5Classifier, path: Path) -> None:
     """
     wrapper = _Exportable(classifier)
     # The exporter restores the mode that it finds on the wrapper: dropout would stay on inside the graph.
-    wrapper.eval()
+    wrapper.train(mode=False)
     with torch.no_grad():
         export(wrapper, ClassifierOnnxConfig(classifier.t5.config, task="text-classification"), path, opset=OPSET)
     graph = onnx.load(path)

@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -180,7 +181,8 @@ def _blank(options: TrainOptions, note: Note) -> T5Classifier:
     end = note.layout.suffix[0]
     t5 = new_t5(options.shape, vocabulary=max(note.label_ids) + 1, pad=note.layout.pad, end=end)
     with torch.no_grad():
-        t5.encoder.block[0].layer[0].SelfAttention.relative_attention_bias.weight.zero_()
+        first: Any = t5.encoder.block[0]
+        first.layer[0].SelfAttention.relative_attention_bias.weight.zero_()
     front = PairInput(options.shape.width, note.layout.longest, note.layout.between[0])
     return T5Classifier(t5, note.label_ids, front=front)
 

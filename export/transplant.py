@@ -7,6 +7,7 @@ fitted by ridge regression so that, on real text, the T5 stream carries what the
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -45,8 +46,10 @@ def transplant(source: BertModel, target: T5Classifier, batches: Sequence[Batch]
         scale = torch.ones(trace.last.shape[1])
         readings: list[Tensor] = []
         wanted_states = [*trace.inputs[2::2], trace.last]
-        for depth, layer in enumerate(source.encoder.layer):
-            attention, dense = target.t5.encoder.block[depth].layer
+        layers: Any = source.encoder.layer
+        blocks: Any = target.t5.encoder.block
+        for depth, layer in enumerate(layers):
+            attention, dense = blocks[depth].layer
             own, wide = attention.SelfAttention, dense.DenseReluDense
             bert = layer.attention.self
             root = bert.attention_head_size**0.5
@@ -84,7 +87,8 @@ def _trace(source: BertModel, batches: Sequence[Batch]) -> _Trace:
     for batch in batches:
         keep = batch.mask.bool()
         handles = []
-        for depth, layer in enumerate(source.encoder.layer):
+        layers: Any = source.encoder.layer
+        for depth, layer in enumerate(layers):
             for place, output in ((2 * depth, layer.attention.output), (2 * depth + 1, layer.output)):
 
                 def record(_: nn.Module, args: tuple[Tensor, Tensor], place: int = place, keep: Tensor = keep) -> None:
@@ -124,7 +128,7 @@ def _embed(source: BertModel, target: T5Classifier, constant: int) -> None:
     table[len(words) :] = table[: len(words)].mean(0)
 
 
-def _context(attention: nn.Module, own: nn.Module, hidden: Sequence[Tensor], batches: Sequence[Batch]) -> list[Tensor]:
+def _context(attention: Any, own: Any, hidden: Sequence[Tensor], batches: Sequence[Batch]) -> list[Tensor]:
     """Returns what the heads of one T5 layer gather, before the output projection, without position bias."""
     gathered = []
     for h, batch in zip(hidden, batches, strict=True):

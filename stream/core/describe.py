@@ -20,7 +20,8 @@ def drift_event(memory: Memory, plan_of: Design, place: Place, condition: State,
     window = counts.rows[WINDOW] + counts.rows[PARTIAL]
     measured = measure(window, plan_of.kinds)
     slope = rate(counts, kept(counts))
-    n = int(window.sum())
+    by_category = tuple(window.tolist())
+    n = sum(by_category)
     sigma = plan_of.settings.sigma
     return DriftEvent(
         drift_id=identity(place.monitor, "drift", place.event_id, place.seq),
@@ -29,7 +30,7 @@ def drift_event(memory: Memory, plan_of: Design, place: Place, condition: State,
         seq=place.seq,
         n=n,
         window=span(counts, n),
-        counts=tuple(window.tolist()),
+        counts=by_category,
         entropy=EntropyEstimate(
             value=digits(measured.value),
             corrected=digits(measured.corrected),

@@ -136,15 +136,19 @@ def _split(counts: npt.NDArray[np.int64], kinds: npt.NDArray[np.int8]) -> tuple[
     by_kind = np.zeros(3, np.int64)
     for category in range(len(counts)):
         by_kind[kinds[category]] += counts[category]
-    n = by_kind.sum()
-    asked = n - by_kind[0]
-    traffic = asked / n * _plug_in(by_kind[1:])
-    behaviour = _plug_in(np.array([by_kind[0], asked]))
+    asked = by_kind[1] + by_kind[2]
+    n = by_kind[0] + asked
+    traffic = _term(by_kind[1], asked, n) + _term(by_kind[2], asked, n)
+    behaviour = _term(by_kind[0], n, n) + _term(asked, n, n)
     for category in range(len(counts)):
-        count, of_kind = counts[category], by_kind[kinds[category]]
-        if 0 < count < of_kind:
-            behaviour -= count / n * math.log(count / of_kind)
+        behaviour += _term(counts[category], by_kind[kinds[category]], n)
     return traffic, behaviour
+
+
+@compiled
+def _term(count: int, of: int, n: int) -> float:
+    """What a branch adds to the entropy of n responses when `count` of the `of` that come to it take it."""
+    return -count / n * math.log(count / of) if 0 < count < of else 0.0
 
 
 @compiled

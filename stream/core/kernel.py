@@ -36,11 +36,6 @@ _I64 = npt.NDArray[np.int64]
 _F64 = npt.NDArray[np.float64]
 
 
-def compiled_inner(function: _F) -> _F:
-    """As `compiled`, for functions that only compiled ones call."""
-    return cast("_F", njit(cache=True, error_model="numpy", no_cpython_wrapper=True, no_cfunc_wrapper=True)(function))
-
-
 def compiled(function: _F) -> _F:
     """The same function, compiled on its first call and cached on disk where that is possible.
 
@@ -152,7 +147,7 @@ def advance(  # noqa: C901 - one loop without calls: passing arrays on costs mor
     return len(categories), 0
 
 
-@compiled_inner
+@compiled
 def _learn(category: int, counts: Counts, belief: Belief) -> int:
     """Add a response to the references; keep the counts at each quarter of the learning; say when it has come to its end."""
     scalars, cuts = counts.scalars, counts.cuts
@@ -194,7 +189,7 @@ def close_block(counts: Counts, belief: Belief, plan: Plan) -> None:
             tabulate(channel, belief, plan)
 
 
-@compiled_inner
+@compiled
 def _is_crowded(channel: int, counts: Counts, belief: Belief, side: npt.NDArray[np.int8]) -> bool:
     """Whether more responses of some stream are waiting than half of those that its reference has."""
     blocks = counts.blocks
@@ -219,7 +214,7 @@ def close_pane(counts: Counts) -> None:
     full = before >= len(panes)
     if full:
         _make_room(scalars[STRIDE], scalars[STRIDE] * len(panes), counts.older, counts.older_opened)
-        if counts.older[0].sum() == 0:
+        if _total(counts.older[0]) == 0:
             counts.older_opened[0] = counts.opened[slot]
     for category in range(panes.shape[1]):
         rows[PREVIOUS, category] = rows[WINDOW, category]
@@ -234,16 +229,17 @@ def close_pane(counts: Counts) -> None:
     counts.opened[slot] = scalars[OPENED]
 
 
-@compiled_inner
+@compiled
 def _make_room(stride: int, window: int, older: _I64, older_opened: _I64) -> None:
     """Empty the youngest bucket into the next where a pane more would overfill it; bucket i holds 2^i windows, and the last is dropped."""
-    if older[0].sum() + stride <= window:
-        return
-    last = 0
-    while last + 1 < len(older) and older[last + 1].sum() + older[last].sum() > window << (last + 1):
+    last = -1
+    while last + 1 < len(older):
+        more = stride if last < 0 else _total(older[last])
+        if _total(older[last + 1]) + more <= window << (last + 1):
+            break
         last += 1
     for level in range(last, -1, -1):
-        if level + 1 < len(older) and older[level + 1].sum() == 0:
+        if level + 1 < len(older) and _total(older[level + 1]) == 0:
             older_opened[level + 1] = older_opened[level]
         for category in range(older.shape[1]):
             if level + 1 < len(older):
@@ -251,7 +247,15 @@ def _make_room(stride: int, window: int, older: _I64, older_opened: _I64) -> Non
             older[level, category] = 0
 
 
-@compiled_inner
+@compiled
+def _total(counts: _I64) -> int:
+    total = 0
+    for count in counts:
+        total += count
+    return total
+
+
+@compiled
 def tabulate(channel: int, belief: Belief, plan: Plan) -> None:  # noqa: C901 - three nested sums
     """Write what follows from a channel's reference: `ratio`, `prior` and `limit`.
 

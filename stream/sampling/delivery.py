@@ -12,8 +12,9 @@ from stream.formats.fields import Fallback, parse_object
 from stream.naming import monitor_name
 from stream.sampling.journal import Journal
 
-WITHIN = 60.0
-"""Seconds that Kafka may take to acknowledge what it was given."""
+WITHIN = 150.0
+"""Seconds for Kafka to acknowledge: longer than the two minutes after which the client itself gives records up, so that none is still
+under way when this does. Until then Kafka may be away, and the run goes on."""
 
 
 class _Sent(msgspec.Struct):
@@ -49,12 +50,12 @@ class Delivery:
         lines = self._journal.lines_from(self.position)
         futures = [self._producer.send(self._topic, line, key=self._key(line)) for line in lines]
         self._producer.flush(timeout=WITHIN)
-        for future in futures:
-            if not future.is_done or future.failed():
-                raise BrokerError(
-                    f"Kafka did not take the answers ({future.exception or 'no acknowledgement'}); they are kept in {self._journal.path}: "
-                    "run the same command again to send them"
-                )
+        failed = [future for future in futures if future.failed()]
+        if failed:
+            raise BrokerError(
+                f"Kafka did not take the answers ({failed[0].exception}); they are kept in {self._journal.path}: "
+                "run the same command again to send them"
+            )
         self.delivered += len(lines)
         self.position = end
         self._mark.write_bytes(msgspec.json.encode(_Sent(end)))

@@ -94,7 +94,8 @@ class Runner:
         try:
             await asyncio.wait((pump, asking), return_when=asyncio.FIRST_COMPLETED)
             if pump.done():
-                await pump
+                self._sampler.stop()  # what is under way is paid for, and is kept
+                await asyncio.wait((asking,))
             ending = await asking
         except EndpointError as failed:
             error, ending = failed, Ending.FAILURES
@@ -102,6 +103,7 @@ class Runner:
             finished.set()  # not cancelled: what is on its way to Kafka is not sent twice
             asking.cancel()
             await asyncio.gather(pump, asking, return_exceptions=True)
+        await pump
         await self._output.settle()
         if ending is Ending.COMPLETE:
             await self._output.complete()

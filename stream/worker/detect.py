@@ -83,11 +83,11 @@ class DetectStage(Stage[Judged]):
         outgoing += [Outgoing(topics.alerts, each.key, each.value) for each in encode_alerts(alerts)]
         outgoing += self.around.letters.outgoing(result.dead)
         await send_all(self.app, outgoing)
-        written = [
+        for written in [
             await self._table.send(each.monitor, each.detected.state, partition=each.partition)
             for each in result.changed
-        ]
-        await asyncio.gather(*written)
+        ]:
+            await written
         self._count(result, len(drift), alerts)
 
     async def _check_states(self) -> None:

@@ -1,6 +1,5 @@
 """Records on their way to Kafka."""
 
-import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -24,5 +23,6 @@ async def send_all(app: WorkerApp, records: Sequence[Outgoing]) -> None:
     Raises:
         KafkaError: one could not be delivered.
     """
-    sent = [await app.producer.send(each.topic, each.key, each.value, None, None, None) for each in records]
-    await asyncio.gather(*sent)
+    send = app.producer.send
+    for sent in [await send(each.topic, each.key, each.value, None, None, None) for each in records]:
+        await sent  # one after the other: they arrive in whole batches, and gathering them would cost a callback each

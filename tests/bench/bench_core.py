@@ -1,6 +1,7 @@
 """What judging costs, against the arithmetic alone: plain entropy of the same windows in numpy, or a short window.
 
-Processor time, best of several runs, one core. The last lines measure a start in a fresh interpreter, with and without compiled code on disk.
+Processor time, best of several runs, one core. The last lines measure a start in a fresh interpreter, with compiled code on disk and
+without.
 """
 
 import os
@@ -13,7 +14,7 @@ from collections.abc import Callable
 import numpy as np
 
 from stream.core.detectors import design
-from stream.core.kernel import advance
+from stream.core.kernel import FULL_BLOCK, LEARNT, advance, close_block, derive
 from stream.core.monitor import Monitor
 from stream.core.records import Scored
 from stream.core.settings import EngineSettings
@@ -90,13 +91,20 @@ def rates() -> None:
 
 def kernel() -> None:
     state = new_state(design(EngineSettings(stride=RESPONSES * 100, window=RESPONSES * 100)))
-    monitor = Monitor("m", EngineSettings())
-    monitor.observe(scored(draw(BUSY, 3_000, 1)))
-    state.counts.scalars[1] = -1
+    state.counts.scalars[LEARNT] = -1
     state.belief.counts[:] = [860, 20, 60, 30, 30]
     state.belief.firing[:] = 1
+    derive(state.counts, state.belief, state.plan)
     categories, times = draw(BUSY, RESPONSES, 1), np.zeros(RESPONSES, np.int64)
-    batch = best(lambda: advance(categories, times, 0, state.counts, state.belief, state.plan)) / RESPONSES
+
+    def whole() -> None:
+        at, code = 0, 0
+        while at < RESPONSES:
+            at, code = advance(categories, times, at, state.counts, state.belief, state.plan)
+            if code & FULL_BLOCK:
+                close_block(state.counts, state.belief, state.plan)
+
+    batch = best(whole) / RESPONSES
     one = best(lambda: advance(categories[:1], times[:1], 0, state.counts, state.belief, state.plan), repeat=5_000)
     report("the detector, a response in a batch", batch, batch, "itself")
     report("the detector, one response at a time", one, batch, "in a batch")

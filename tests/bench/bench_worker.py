@@ -7,8 +7,6 @@ classifies, encodes, detects and waits for every delivery, with the broker on th
 
 import gzip
 import json
-import os
-import signal
 import time
 from collections.abc import Iterator
 from importlib.resources import files
@@ -18,7 +16,7 @@ from models.bundle import DEFAULT_BUNDLE
 from models.classifier import Pair
 from models.onnx_t5 import OnnxT5, load
 from stream.config import ClassifierSettings
-from tests.bench.kafka_bench import Process, bench_kafka, fill, table, worker
+from tests.bench.kafka_bench import Turns, bench_kafka, fill, table, worker
 
 RESPONSES = 8_000
 TURNS, SECONDS = 6, 4.0
@@ -39,16 +37,6 @@ def records(texts: list[Pair]) -> Iterator[tuple[bytes, bytes]]:
     for number, pair in enumerate(islice(cycle(texts), RESPONSES)):
         model = f"model-{number % 4}"
         yield model.encode(), json.dumps({"model": model, "prompt": pair.prompt, "response": pair.response}).encode()
-
-
-def worker_turn(process: Process) -> tuple[float, float]:
-    """Responses that the worker finished in its turn, and the seconds that it took; halted before and after."""
-    os.kill(process.pid, signal.SIGCONT)
-    first, began = process.metric(COUNTED), time.perf_counter()
-    time.sleep(SECONDS)
-    last, ended = process.metric(COUNTED), time.perf_counter()
-    os.kill(process.pid, signal.SIGSTOP)
-    return last - first, ended - began
 
 
 def session_turn(classifier: OnnxT5, batches: Iterator[list[Pair]]) -> tuple[float, float, float]:
@@ -75,8 +63,10 @@ def main() -> None:
         fill(kafka, kafka.topics.input, records(texts))
         with worker(kafka, variables={}) as process:
             process.await_metric(COUNTED, 1)
-            turns = [(*worker_turn(process), *session_turn(classifier, batches)) for _ in range(TURNS)]
-            os.kill(process.pid, signal.SIGCONT)
+            working = Turns(process.pid, lambda: int(process.metric(COUNTED)))
+            working.halt()
+            turns = [(*working.turn(SECONDS), *session_turn(classifier, batches)) for _ in range(TURNS)]
+            working.go_on()
     counted, seconds, judged, running, tokenising = (sum(column) for column in zip(*turns, strict=True))
     table(
         f"worker end to end on real responses, CPU, {TURNS} turns of {SECONDS:.0f} s each",

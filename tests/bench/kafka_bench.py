@@ -2,13 +2,14 @@
 
 import os
 import re
+import signal
 import subprocess
 import sys
 import tempfile
 import time
 import urllib.request
 import uuid
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -116,6 +117,42 @@ def _await_ready(process: subprocess.Popen[str], errors: IO[str]) -> str:
             return url
     errors.seek(0)
     raise RuntimeError(f"the worker did not start: {errors.read()}")
+
+
+@dataclass(frozen=True, slots=True)
+class Turns:
+    """A process that can be halted, and how much it has counted so far."""
+
+    pid: int
+    count: Callable[[], int]
+
+    def halt(self) -> None:
+        os.kill(self.pid, signal.SIGSTOP)
+
+    def go_on(self) -> None:
+        os.kill(self.pid, signal.SIGCONT)
+
+    def turn(self, seconds: float) -> tuple[int, float]:
+        """What it counts in so many seconds, and how long that was; halted before and after."""
+        self.go_on()
+        first, began = self.count(), time.perf_counter()
+        time.sleep(seconds)
+        last, ended = self.count(), time.perf_counter()
+        self.halt()
+        return last - first, ended - began
+
+
+def take_turns(*processes: Turns, turns: int, seconds: float) -> tuple[float, ...]:
+    """Rate of each process, in a second of its own turns; all go on afterwards."""
+    for process in processes:
+        while not process.count():
+            time.sleep(0.05)
+        process.halt()
+    taken = [[process.turn(seconds) for process in processes] for _ in range(turns)]
+    for process in processes:
+        process.go_on()
+    totals = [tuple(map(sum, zip(*turns_of, strict=True))) for turns_of in zip(*taken, strict=True)]
+    return tuple(counted / passed for counted, passed in totals)
 
 
 def table(title: str, rows: Iterable[tuple[str, str]]) -> None:
