@@ -32,7 +32,7 @@ USUAL = {"helpful_aligned": 176, "refusal_appropriate": 20, "refusal_excessive":
 CHANGED = {"helpful_aligned": 45, "refusal_appropriate": 10, "refusal_excessive": 45}
 """A tenth of the requests is harmful before and after: users ask the same, the model does something else with it."""
 
-SLOW = 0.05
+SLOW = 0.2
 """Seconds that a micro-batch takes, so that a kill finds some in flight."""
 
 
@@ -132,9 +132,9 @@ def test_a_drift_in_a_followed_file_opens_one_incident_and_closes_it_though_ever
         before = active(port)[0].updatedAt
         processes.start()
         assert eventually(lambda: active(port)[0].updatedAt > before, within=40), "the next notify takes it over"
+        assert notified(tools) == ["firing"]
         chat.append(labels(USUAL, seed=5))
         await_scored(kafka, chat.lines - 170)
-        assert notified(tools) == ["firing"]
         processes.kill()  # a part of the return is judged
         processes.start()
         assert eventually(lambda: "resolved" in notified(tools), within=40)

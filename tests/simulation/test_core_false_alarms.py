@@ -16,7 +16,7 @@ from tests.simulation.logs import BROKEN, BUSY, QUIET, SWAPPED, Categories, draw
 
 KNOB = 2_000
 SETTINGS = EngineSettings(window=500, stride=100, learn_from=1_000, false_alarm_interval=KNOB)
-UNFITTED = shares(0.0106, 0.1646, 0.0645, 0.1143)
+UNFITTED = shares(0.0276, 0.0206, 0.2271, 0.0131)
 """A reference that nothing was fitted to."""
 
 Shares = npt.NDArray[np.float64]
