@@ -4,7 +4,7 @@ BIN := .venv/bin
 EXPORT_BIN := .venv-export/bin
 PIP_INSTALL := -m pip install --quiet --disable-pip-version-check
 
-PROGRAMS := prometheus-alertmanager
+PROGRAMS := prometheus prometheus-alertmanager
 
 .DEFAULT_GOAL := help
 .PHONY: help install demo test test-programs test-export lint lint-export format bench wheel clean

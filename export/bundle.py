@@ -9,7 +9,7 @@ from pathlib import Path
 
 import msgspec
 
-from export.batches import encode_samples
+from export.batches import Batch, collate, encode_samples
 from export.card import model_card
 from export.checkpoint import TOKENIZER, Checkpoint, load
 from export.errors import ExportError
@@ -18,12 +18,14 @@ from export.mixtures import Sample
 from export.parity import LOGIT_LIMIT, Artefact, Parity, Rows, check
 from export.quantize import quantize
 from export.rows import Row
+from export.smooth import smooth
 from export.split import SplitOptions
 from export.to_onnx import OPSET, to_onnx
 from models.bundle import MANIFEST, SCHEMA, FileEntry, Manifest
 from models.onnx_t5 import load as load_bundle
 
 _PARITY_ROWS = 600
+_SMOOTHING_ROWS = 128
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,10 +55,13 @@ def export(options: ExportOptions, say: Callable[[str], None] = lambda _text: No
     with tempfile.TemporaryDirectory(dir=options.out.parent, prefix=f".{options.out.name}.") as place:
         work, staged = Path(place), Path(place) / "bundle"
         staged.mkdir()
+        gate = _gate_rows(checkpoint, rows, everything)
+        if options.artefact == "int8":
+            say("evening out channels for int8")
+            smooth(checkpoint.model, _other_rows(checkpoint, rows, everything))
         say("exporting the graph")
         plain = work / "model.fp32.onnx"
         to_onnx(checkpoint.model, plain)
-        gate = _gate_rows(checkpoint, rows, everything)
         say(f"comparing it with the PyTorch model on {len(gate.ids)} rows")
         parities = [_check(checkpoint, plain, gate, "fp32")]
         model = staged / f"model.{options.artefact}.onnx"
@@ -88,6 +93,17 @@ def _gate_rows(checkpoint: Checkpoint, rows: Sequence[Row], everything: Sequence
     samples = [Sample(prompt=r.prompt, response=r.response or "", label=r.label, kind=None) for r in chosen]
     encoded = encode_samples(samples, checkpoint.tokenizer, checkpoint.note.layout)
     return Rows(ids=[row.ids for row in encoded], label=[row.label for row in encoded])
+
+
+def _other_rows(checkpoint: Checkpoint, held: Sequence[Row], everything: Sequence[Row]) -> list[Batch]:
+    """Returns some rows that are not held out, as batches: what channels look like is learned from these."""
+    apart = set(held)
+    others = [row for row in everything if row not in apart] or list(held)
+    chosen = random.Random(1).sample(others, min(_SMOOTHING_ROWS, len(others)))
+    samples = [Sample(prompt=r.prompt, response=r.response or "", label=r.label, kind=None) for r in chosen]
+    encoded = encode_samples(samples, checkpoint.tokenizer, checkpoint.note.layout)
+    pad = checkpoint.note.layout.pad
+    return [collate(encoded[at : at + 16], pad) for at in range(0, len(encoded), 16)]
 
 
 def _finish(

@@ -80,8 +80,6 @@ class HealthServer:
         await self._runner.cleanup()
 
     async def _healthz(self, _: web.Request) -> web.Response:
-        import ctypes, gc
-        gc.collect(); ctypes.CDLL(None).malloc_trim(0)
         return _verdict(self._vitals.failure())
 
     async def _readyz(self, _: web.Request) -> web.Response:

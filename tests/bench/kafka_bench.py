@@ -63,9 +63,10 @@ class Process:
         return sum(float(value) for value in re.findall(rf"^{name}(?:{{.*}})? (\S+)$", text, re.MULTILINE))
 
     def memory(self) -> int:
-        """Bytes that belong to this process alone."""
-        smaps = Path(f"/proc/{self.pid}/smaps_rollup").read_text(encoding="ascii")
-        return sum(int(kilobytes) * 1024 for kilobytes in re.findall(r"^Private_\w+:\s+(\d+) kB", smaps, re.MULTILINE))
+        """Bytes that the process has written; pages of libraries are left out, because they count as shared or not by turns."""
+        status = Path(f"/proc/{self.pid}/status").read_text(encoding="ascii")
+        (kilobytes,) = re.findall(r"^RssAnon:\s+(\d+) kB", status, re.MULTILINE)
+        return int(kilobytes) * 1024
 
     def await_metric(self, name: str, total: float, *, within: float = 120.0) -> tuple[float, float]:
         """Seconds from its first movement, and how much it moved meanwhile, until it reaches `total`."""

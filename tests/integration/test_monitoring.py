@@ -72,11 +72,9 @@ def test_each_rule_fires_for_its_illness_and_no_other(
     ill: Mapping[str, str], fires: str | None, tmp_path: Path
 ) -> None:
     series = [{"series": name, "values": values} for name, values in {**HEALTHY, **ill}.items()]
-    wanted = [{"exp_samples": [{"labels": f'{{alertname="{fires}"}}', "value": 1}] if fires else []}]
-    asked = [
-        {"expr": 'count by (alertname) (ALERTS{alertstate="firing"})', "eval_time": "49m", **each} for each in wanted
-    ]
-    test = {"interval": "1m", "input_series": series, "promql_expr_test": asked}
+    firing = [{"labels": f'{{alertname="{fires}"}}', "value": 1}] if fires else []
+    question = {"expr": 'count by (alertname) (ALERTS{alertstate="firing"})', "eval_time": "49m", "exp_samples": firing}
+    test = {"interval": "1m", "input_series": series, "promql_expr_test": [question]}
     file = tmp_path / "test.yml"
     file.write_text(json.dumps({"rule_files": [str(MONITORING / "rules.yml")], "tests": [test]}))  # JSON is YAML
     judge("promtool", "test", "rules", str(file))
