@@ -17,7 +17,7 @@ from stream.core.records import AlertEvent, DeadLetter, DriftEvent, Scored
 from stream.core.settings import EngineSettings
 from stream.output import ALERTS, DEAD_LETTERS, DRIFT, SCORED
 from stream.pipeline import Detect, encode_alerts, encode_drift_events
-from stream.summary import Summary, Tally
+from stream.report.summary import Summary, Tally
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -20,7 +20,7 @@ from stream.kafka.read import read_topic
 from stream.pipeline import Classify, taxonomy_of
 from stream.readers import Period, read_response_topic, read_responses, read_rows, read_scored_topic
 from stream.recorder import recording
-from stream.summary import Summary
+from stream.report.summary import Summary
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -36,9 +36,9 @@ def demo(*, out: Path, events: int, seed: int, config: Path | None, bootstrap_se
 
     from models.bundle import DEFAULT_BUNDLE, load_manifest
     from stream.config import load
-    from stream.demo import Demo, run_demo
-    from stream.demo_screen import Screen
-    from stream.demo_words import conclude, introduce
+    from stream.demo.play import Demo, run_demo
+    from stream.demo.screen import Screen
+    from stream.demo.words import conclude, introduce
     from stream.pipeline import taxonomy_of
 
     signal.signal(signal.SIGTERM, signal.default_int_handler)

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from stream.config import ClassifierSettings
     from stream.formats.mapped import FieldMap
     from stream.replay import Meter
-    from stream.summary import Summary
+    from stream.report.summary import Summary
 
 
 _UNITS = {"ms": 1_000, "s": 1_000_000, "m": 60_000_000, "h": 3_600_000_000}
@@ -102,7 +102,7 @@ def replay(
     from stream.readers import Period
     from stream.replay import Plan
     from stream.replay import replay as run
-    from stream.results import complete
+    from stream.report.results import complete
 
     try:
         period = Period(since=since, until=until)

@@ -68,7 +68,7 @@ def load(path: Path | None = None) -> Labelled:
         raw = (
             path.read_bytes()
             if path
-            else (files("stream") / "demo_data" / "xstest-human-labelled.jsonl.gz").read_bytes()
+            else (files("stream.demo") / "data" / "xstest-human-labelled.jsonl.gz").read_bytes()
         )
         content = gzip.decompress(raw) if raw[:2] == b"\x1f\x8b" else raw
     except (OSError, EOFError) as error:

@@ -40,7 +40,10 @@ def write(folder: Path, report: Report) -> None:
 
 def _html(report: Report) -> str:
     environment = jinja2.Environment(
-        loader=jinja2.PackageLoader("stream"), autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True
+        loader=jinja2.PackageLoader("stream.report"),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
     )
     environment.filters |= {"cell": cell, "data": lambda png: base64.b64encode(png).decode()}
     return environment.get_template("experiment.html").render(report=report, explained=EXPLAINED)

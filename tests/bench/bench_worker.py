@@ -28,7 +28,7 @@ COUNTED = "valuedrift_responses_observed_total"
 
 def pairs() -> list[Pair]:
     """The shipped real responses."""
-    packed = files("stream.demo_data").joinpath("xstest-human-labelled.jsonl.gz").read_bytes()
+    packed = files("stream.demo").joinpath("data", "xstest-human-labelled.jsonl.gz").read_bytes()
     return [Pair(row["prompt"], row["response"]) for row in map(json.loads, gzip.decompress(packed).splitlines())]
 
 

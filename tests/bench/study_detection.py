@@ -33,7 +33,7 @@ WATCHES: tuple[Watch, ...] = ("behaviour", "all")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sizes:
-    """Runs behind one figure: an interval, a long interval, a delay, the delay of one random change, and the oracle's."""
+    """Runs behind one figure: an interval, a long one, a delay, that of one random change, and the oracle's (random changes: a quarter)."""
 
     interval: int
     long_interval: int
@@ -42,8 +42,8 @@ class Sizes:
     oracle: int
 
 
-FULL = Sizes(interval=250, long_interval=60, delay=400, random_delay=150, oracle=4_000)
-QUICK = Sizes(interval=50, long_interval=10, delay=200, random_delay=40, oracle=500)
+FULL = Sizes(interval=250, long_interval=60, delay=1_000, random_delay=150, oracle=8_000)
+QUICK = Sizes(interval=80, long_interval=20, delay=300, random_delay=50, oracle=2_000)
 
 
 def table(title: str, head: Sequence[str], cells: Callable[[int | None], Sequence[str]]) -> None:
@@ -122,7 +122,7 @@ def declared_changes(sizes: Sizes, random: Random) -> None:
 
 def any_changes(sizes: Sizes, random: Random) -> None:
     sets = [random_changes(number, seed) for number, seed in ((16, 2024), (10, 31337))]
-    best = [[oracle(change, sizes.oracle) for change in changes] for changes in sets]
+    best = [[oracle(change, sizes.oracle // 4) for change in changes] for changes in sets]
 
     def summary(changes: Sequence[tuple[Floats, Floats]], oracles: Sequence[Estimate], study: Study) -> str:
         found = [

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from stream.config import KafkaSettings
-from stream.demo_story import CHANGED, CONTROL, tell
+from stream.demo.story import CHANGED, CONTROL, tell
 from stream.kafka.client import open_admin
 from tests.integration.conftest import MakeTopic
 from tests.integration.processes import alive, descendants, end, eventually, start

@@ -8,7 +8,7 @@ import pytest
 from pydantic import SecretStr
 
 from stream.config import KafkaSettings, ReferenceSettings, Settings
-from stream.demo_worker import WorkerProcess
+from stream.demo.worker import WorkerProcess
 from stream.errors import WorkerError
 
 PASSWORD = "correct horse battery staple"

@@ -13,7 +13,7 @@ import pytest
 from stream import times
 from stream.codec.drift import decode_drift
 from stream.config import KafkaSettings
-from stream.demo_story import tell
+from stream.demo.story import tell
 from stream.kafka.read import read_topic
 from stream.kafka.topics import create_missing
 from tests.integration.processes import end, start, valuedrift

@@ -13,7 +13,7 @@ from tests.integration.processes import valuedrift
 @pytest.fixture
 def few(tmp_path: Path) -> Path:
     """Ten prompts of the shipped rows, each answered by five models."""
-    content = gzip.decompress((files("stream") / "demo_data" / "xstest-human-labelled.jsonl.gz").read_bytes())
+    content = gzip.decompress((files("stream.demo") / "data" / "xstest-human-labelled.jsonl.gz").read_bytes())
     rows = [json.loads(line) for line in content.splitlines()]
     chosen = sorted({row["prompt"] for row in rows})[::23]
     file = tmp_path / "rows.jsonl"

@@ -18,7 +18,7 @@ from models.classifier import Classification, Pair
 from models.labels import LABELS, REQUEST_KINDS
 from models.onnx_t5 import OnnxT5, load
 
-ROWS = Path("stream/demo_data/xstest-human-labelled.jsonl.gz")
+ROWS = Path("stream/demo/data/xstest-human-labelled.jsonl.gz")
 
 
 @pytest.fixture(scope="module")

@@ -11,11 +11,11 @@ from rich.console import Console
 from stream.config import Settings
 from stream.core.settings import EngineSettings
 from stream.core.taxonomy import PAPER
-from stream.demo import Demo, Outcome
-from stream.demo_screen import Screen
-from stream.demo_story import AFTER, BEFORE, CHANGED, CONTROL, EVERY, FEWEST, START, UNCHANGED, tell
-from stream.demo_words import conclude, introduce
-from stream.summary import Tally
+from stream.demo.play import Demo, Outcome
+from stream.demo.screen import Screen
+from stream.demo.story import AFTER, BEFORE, CHANGED, CONTROL, EVERY, FEWEST, START, UNCHANGED, tell
+from stream.demo.words import conclude, introduce
+from stream.report.summary import Tally
 from stream.times import parse
 from tests.unit import histories
 

@@ -17,7 +17,7 @@ from stream.core.taxonomy import PAPER
 from stream.errors import InputError
 from stream.readers import Period
 from stream.replay import Plan, replay
-from stream.summary import Summary
+from stream.report.summary import Summary
 
 START = times.parse("2026-01-01T00:00:00Z")
 SECOND = 1_000_000

@@ -11,10 +11,10 @@ from PIL import Image
 from stream.core.records import RejectReason, State, Status
 from stream.core.settings import EngineSettings
 from stream.core.taxonomy import PAPER
-from stream.plot import draw
-from stream.report import by_interest, count_rows, render
-from stream.summary import Summary, Tally
-from stream.trajectory import Trajectory, TrajectoryBuilder
+from stream.report.page import by_interest, count_rows, render
+from stream.report.plot import draw
+from stream.report.summary import Summary, Tally
+from stream.report.trajectory import Trajectory, TrajectoryBuilder
 from tests.unit import histories
 
 SETTINGS = EngineSettings(learn_from=500, window=200, stride=50)

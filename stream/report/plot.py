@@ -13,9 +13,9 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
-from stream.axes import ceiling, days, onset_on, span, time_ticks
-from stream.charts import MARKED
-from stream.trajectory import Trajectory, colours
+from stream.report.axes import ceiling, days, onset_on, span, time_ticks
+from stream.report.charts import MARKED
+from stream.report.trajectory import Trajectory, colours
 from stream.wording import movers, percent
 
 DRAWN = 4

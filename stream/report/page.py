@@ -8,11 +8,11 @@ from types import SimpleNamespace
 import jinja2
 import msgspec
 
-from stream import charts
-from stream.charts import Chart, chart
 from stream.core.records import AlertEvent
-from stream.summary import MonitorSummary, Summary
-from stream.trajectory import Trajectory, colours
+from stream.report import charts
+from stream.report.charts import Chart, chart
+from stream.report.summary import MonitorSummary, Summary
+from stream.report.trajectory import Trajectory, colours
 from stream.wording import instant, percent, sentence
 
 LISTED = 200
@@ -68,7 +68,10 @@ def render(summary: Summary, trajectories: Sequence[Trajectory]) -> str:
     categories = summary.categories
     learn_from = summary.settings.learn_from
     environment = jinja2.Environment(
-        loader=jinja2.PackageLoader("stream"), autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True
+        loader=jinja2.PackageLoader("stream.report"),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
     )
     environment.filters |= {
         "responses": _responses,

@@ -5,13 +5,13 @@ from pathlib import Path
 
 import msgspec
 
-from stream import report
 from stream.codec.alert import decode_alert
 from stream.codec.drift import decode_drift
 from stream.output import ALERTS, DRIFT, PLOT, REPORT, SUMMARY
-from stream.plot import draw
-from stream.summary import Summary
-from stream.trajectory import Trajectory, TrajectoryBuilder
+from stream.report import page
+from stream.report.plot import draw
+from stream.report.summary import Summary
+from stream.report.trajectory import Trajectory, TrajectoryBuilder
 
 DRAWN = 20
 """Monitors drawn in the report at most: those with alerts first."""
@@ -31,9 +31,9 @@ def complete(folder: Path, summary: Summary) -> None:
     """
     content = msgspec.json.format(msgspec.json.encode(summary), indent=2)
     (folder / SUMMARY).write_bytes(content + b"\n")
-    names = [monitor.monitor for monitor in report.by_interest(summary.monitors)[:DRAWN]]
+    names = [monitor.monitor for monitor in page.by_interest(summary.monitors)[:DRAWN]]
     trajectories = read_trajectories(folder, names, categories=len(summary.categories))
-    (folder / REPORT).write_text(report.render(summary, trajectories), encoding="utf-8")
+    (folder / REPORT).write_text(page.render(summary, trajectories), encoding="utf-8")
     draw(folder / PLOT, trajectories, categories=summary.categories, window=summary.settings.window)
 
 

@@ -4,12 +4,12 @@ from rich.table import Table
 from rich.text import Text
 
 from stream.core.records import AlertEvent, Status
-from stream.demo import Demo, Outcome
-from stream.demo_screen import Screen
-from stream.demo_story import AFTER, BEFORE, CHANGED, CONTROL, EVERY, UNCHANGED
+from stream.demo.play import Demo, Outcome
+from stream.demo.screen import Screen
+from stream.demo.story import AFTER, BEFORE, CHANGED, CONTROL, EVERY, UNCHANGED
 from stream.output import PLOT, REPORT
-from stream.report import count_rows
-from stream.trajectory import colours
+from stream.report.page import count_rows
+from stream.report.trajectory import colours
 from stream.wording import between, instant, movers, percent, sentence
 
 

@@ -75,7 +75,7 @@ def tell(events: int, *, seed: int) -> Story:
 
 def _load() -> dict[str, Sequence[tuple[str, str]]]:
     """Prompts and responses of the shipped file, by model."""
-    packed = files("stream").joinpath("demo_data", "xstest-human-labelled.jsonl.gz").read_bytes()
+    packed = files("stream.demo").joinpath("data", "xstest-human-labelled.jsonl.gz").read_bytes()
     by_model: dict[str, list[tuple[str, str]]] = {}
     for line in gzip.decompress(packed).splitlines():
         row = json.loads(line)

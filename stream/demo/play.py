@@ -19,10 +19,10 @@ from stream.config import KafkaSettings, MonitorSettings, ReferenceSettings, Rul
 from stream.core.records import AlertEvent, Rule, Source, SourceRecord, Status
 from stream.core.settings import EngineSettings
 from stream.core.taxonomy import Taxonomy
-from stream.demo_screen import Screen
-from stream.demo_story import CHANGED, Story, tell
-from stream.demo_watch import Watcher
-from stream.demo_worker import WorkerProcess
+from stream.demo.screen import Screen
+from stream.demo.story import CHANGED, Story, tell
+from stream.demo.watch import Watcher
+from stream.demo.worker import WorkerProcess
 from stream.errors import WorkerError
 from stream.files import NO_TIME
 from stream.kafka.broker import LocalBroker
@@ -32,9 +32,9 @@ from stream.kafka.produce import Pace, Tally, produce
 from stream.kafka.read import read_topic
 from stream.kafka.topics import create_missing
 from stream.output import ALERTS, DEAD_LETTERS, DRIFT, SCORED, output_folder
-from stream.results import complete
-from stream.summary import Summary
-from stream.summary import Tally as RunTally
+from stream.report.results import complete
+from stream.report.summary import Summary
+from stream.report.summary import Tally as RunTally
 from stream.wording import sentence
 
 WINDOW, STRIDE, LEARN_FROM = 200, 20, 500

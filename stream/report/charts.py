@@ -5,9 +5,9 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from stream.axes import ceiling, days, onset_on, round_steps, span, time_ticks
 from stream.core.records import AlertEvent, Micros
-from stream.trajectory import Trajectory
+from stream.report.axes import ceiling, days, onset_on, round_steps, span, time_ticks
+from stream.report.trajectory import Trajectory
 from stream.wording import sentence
 
 WIDTH, LEFT, RIGHT = 960, 64, 14

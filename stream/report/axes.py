@@ -3,7 +3,7 @@
 from datetime import timedelta
 
 from stream.core.records import AlertEvent, Micros
-from stream.trajectory import Trajectory
+from stream.report.trajectory import Trajectory
 from stream.wording import EPOCH
 
 SECOND = 1_000_000

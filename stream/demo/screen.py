@@ -12,7 +12,7 @@ from rich.table import Table
 from rich.text import Text
 
 from stream.core.records import DriftEvent, State
-from stream.trajectory import colours
+from stream.report.trajectory import colours
 
 QUIET = 2.0
 """Seconds after which something must be said again."""
