@@ -22,6 +22,9 @@ LOGIT_LIMIT: Final[dict[Artefact, float]] = {"fp32": 1e-3, "int8": 0.75}
 
 _AGREEMENT = {"fp32": 1.0, "int8": 0.99}
 _ACCURACY_LOSS = 0.005
+_ROUNDING = 1e-5
+"""The figures have five decimals: three rows of 600 are exactly half a point, and allowed."""
+
 _MIXED = 32
 
 Forward = Callable[[NDArray[np.int64], NDArray[np.int64]], NDArray[np.float32]]
@@ -104,7 +107,7 @@ def _judge(parity: Parity, *, moved_despite_margin: int) -> None:
         problems.append(f"labels agree on {parity.label_agreement:.2%}, under {_AGREEMENT[artefact]:.0%}")
     if parity.accuracy_torch is not None and parity.accuracy_onnx is not None:
         change = abs(parity.accuracy_torch - parity.accuracy_onnx)
-        if change > _ACCURACY_LOSS:
+        if change > _ACCURACY_LOSS + _ROUNDING:
             problems.append(f"accuracy moves by {change:.2%}, over {_ACCURACY_LOSS:.1%}")
     if parity.labels_moved_by_batching:
         problems.append(f"{parity.labels_moved_by_batching} labels depend on what shares the batch")

@@ -11,7 +11,18 @@ from dataclasses import dataclass
 import numpy as np
 
 from stream.core.settings import Watch
-from tests.bench.study_runs import KNOB, Estimate, Study, delay, detector, interval, oracle
+from tests.bench.study_runs import (
+    KNOB,
+    Estimate,
+    Study,
+    delay,
+    detector,
+    interval,
+    interval_given,
+    learned_from,
+    oracle,
+    quantile,
+)
 from tests.bench.study_scenarios import (
     BASES,
     CHANGES,
@@ -33,17 +44,21 @@ WATCHES: tuple[Watch, ...] = ("behaviour", "all")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sizes:
-    """Runs behind one figure: an interval, a long one, a delay, that of one random change, and the oracle's (random changes: a quarter)."""
+    """Runs behind one figure: an interval, a long one, a delay, that of one random change, and the oracle's (random changes: a quarter).
+
+    `reference` is the number of single references, and of runs with each.
+    """
 
     interval: int
     long_interval: int
     delay: int
     random_delay: int
     oracle: int
+    reference: int
 
 
-FULL = Sizes(interval=250, long_interval=60, delay=1_000, random_delay=150, oracle=8_000)
-QUICK = Sizes(interval=80, long_interval=20, delay=300, random_delay=50, oracle=2_000)
+FULL = Sizes(interval=250, long_interval=40, delay=800, random_delay=150, oracle=4_000, reference=40)
+QUICK = Sizes(interval=80, long_interval=20, delay=300, random_delay=50, oracle=2_000, reference=30)
 
 
 def table(title: str, head: Sequence[str], cells: Callable[[int | None], Sequence[str]]) -> None:
@@ -83,8 +98,8 @@ def moving_traffic(sizes: Sizes, random: Random) -> None:
         ]
         return [over_models(BASES, study) for study in studies]
 
-    head = ("reference", "behaviour: bursty, mean (quiet, busy)", "daily", "all: bursty", "daily")
-    table(f"Realised interval at a knob of {KNOB:,}, moving traffic", head, cells)
+    head = ("reference", "behaviour: bursty, mean (least to most)", "daily", "all: bursty", "daily")
+    table(f"Realised interval at a knob of {KNOB:,}, quiet and busy under moving traffic", head, cells)
 
 
 def other_rules(sizes: Sizes, random: Random) -> None:
@@ -95,7 +110,7 @@ def other_rules(sizes: Sizes, random: Random) -> None:
             over_models(
                 BASES,
                 Study(
-                    plan_of=detector(watch, knob),
+                    plan_of=detector(watch, knob=knob),
                     learned=learned,
                     runs=sizes.long_interval if knob > KNOB else sizes.interval,
                     random=random,
@@ -108,8 +123,25 @@ def other_rules(sizes: Sizes, random: Random) -> None:
     table("Realised interval of quiet and busy at other knobs, and of traffic_mix", head, cells)
 
 
+def single_references(sizes: Sizes, random: Random) -> None:
+    """The row of the known reference shows what chance alone does to so few runs."""
+
+    def cells(learned: int | None) -> list[str]:
+        study = Study(plan_of=detector("behaviour"), learned=learned, runs=sizes.reference, random=random)
+        texts = []
+        for model in BASES:
+            references = [learned_from(model, study)[0] for _ in range(sizes.reference)]
+            values = [interval_given(reference, model, study).value for reference in references]
+            low, middle = quantile(values, 0.1), quantile(values, 0.5)
+            texts.append(f"{low.value:,.0f} ± {low.error:,.0f}, {middle.value:,.0f} ± {middle.error:,.0f}")
+        return texts
+
+    title = f"Intervals of single references, behaviour, 10th percentile and median of {sizes.reference}"
+    table(title, ("reference", "quiet", "busy"), cells)
+
+
 def declared_changes(sizes: Sizes, random: Random) -> None:
-    best = [oracle(change, sizes.oracle) for change in CHANGES.values()]
+    best = [oracle(change, runs=sizes.oracle) for change in CHANGES.values()]
 
     def cells(learned: int | None) -> list[str]:
         study = Study(plan_of=detector("all"), learned=learned, runs=sizes.delay, random=random)
@@ -122,7 +154,7 @@ def declared_changes(sizes: Sizes, random: Random) -> None:
 
 def any_changes(sizes: Sizes, random: Random) -> None:
     sets = [random_changes(number, seed) for number, seed in ((16, 2024), (10, 31337))]
-    best = [[oracle(change, sizes.oracle // 4) for change in changes] for changes in sets]
+    best = [[oracle(change, runs=sizes.oracle // 4) for change in changes] for changes in sets]
 
     def summary(changes: Sequence[tuple[Floats, Floats]], oracles: Sequence[Estimate], study: Study) -> str:
         found = [
@@ -131,7 +163,8 @@ def any_changes(sizes: Sizes, random: Random) -> None:
         ]
         ratios = [each.value for each in found]
         error = np.sqrt(np.sum(np.square([each.error for each in found]))) / len(found)
-        return f"{np.mean(ratios):.2f} ± {error:.2f}, {np.quantile(ratios, 0.9):.2f}"
+        high = quantile(ratios, 0.9)
+        return f"{np.mean(ratios):.2f} ± {error:.2f}, {high.value:.2f} ± {high.error:.2f}"
 
     def cells(learned: int | None) -> list[str]:
         study = Study(plan_of=detector("all"), learned=learned, runs=sizes.random_delay, random=random)
@@ -148,9 +181,8 @@ def main(arguments: list[str]) -> int:
     if arguments not in ([], ["--quick"]):
         print("usage: python -m tests.bench.study_detection [--quick]", file=sys.stderr)
         return 2
-    sizes, random = QUICK if arguments else FULL, np.random.default_rng(1)
-    for study in (declared_changes, any_changes, steady_traffic, moving_traffic, other_rules):
-        study(sizes, random)
+    for study in (declared_changes, any_changes, steady_traffic, moving_traffic, other_rules, single_references):
+        study(QUICK if arguments else FULL, np.random.default_rng(1))
     return 0
 
 

@@ -3,7 +3,7 @@
 What judges is the compiled kernel on the state of a monitor, called as `Monitor.observe` calls it until the first alarm.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -58,10 +58,17 @@ class Study:
 
 
 def mean(values: Integers) -> Estimate:
+    """Mean, with the error of independent values."""
     return Estimate(float(np.mean(values)), float(np.std(values, ddof=1) / np.sqrt(len(values))))
 
 
-def detector(watch: Watch | None, knob: int = KNOB) -> Design:
+def quantile(values: Sequence[float], share: float) -> Estimate:
+    """Quantile of a sample, with its error by the bootstrap."""
+    again = np.random.default_rng(0).choice(values, (500, len(values)))
+    return Estimate(float(np.quantile(values, share)), float(np.std(np.quantile(again, share, axis=1))))
+
+
+def detector(watch: Watch | None, *, knob: int = KNOB) -> Design:
     """The design of the drift rule, or of `traffic_mix` alone; panes are longer than any run, as no window is wanted."""
     longest = 100 * knob
     return design(
@@ -103,20 +110,35 @@ def first_alarm(state: State, pieces: Iterable[Categories], most: int) -> tuple[
     return judged, False
 
 
-def prepared(model: Floats, study: Study) -> tuple[State, Iterator[Categories]]:
-    """A monitor that has its reference, and the model's log from there on."""
+def learned_from(model: Floats, study: Study) -> tuple[Integers, Iterator[Categories]]:
+    """A reference, and the model's log after what it was learned from."""
     pieces = log(model, study.traffic, study.random)
     if study.learned is None:
-        reference = np.round(flat(usual(model, study.traffic)) * EXACT).astype(np.int64)
-    else:
-        reference, pieces = counted(pieces, study.learned)
+        return np.round(flat(usual(model, study.traffic)) * EXACT).astype(np.int64), pieces
+    return counted(pieces, study.learned)
+
+
+def prepared(model: Floats, study: Study) -> tuple[State, Iterator[Categories]]:
+    """A monitor that has its reference, and the model's log from there on."""
+    reference, pieces = learned_from(model, study)
     return started(study.plan_of, reference), pieces
 
 
 def interval(model: Floats, study: Study) -> Estimate:
+    """Mean interval over references that may be learned."""
+    return _interval(study, (prepared(model, study) for _ in range(study.runs)))
+
+
+def interval_given(reference: Integers, model: Floats, study: Study) -> Estimate:
+    """Mean interval of the runs that begin with this reference."""
+    starts = ((started(study.plan_of, reference), log(model, study.traffic, study.random)) for _ in range(study.runs))
+    return _interval(study, starts)
+
+
+def _interval(study: Study, starts: Iterable[tuple[State, Iterator[Categories]]]) -> Estimate:
     """Responses judged over alarms, where each run ends with its first alarm, or without one when it is ten times the knob."""
     longest = 10 * study.plan_of.settings.false_alarm_interval
-    found = np.array([first_alarm(*prepared(model, study), longest) for _ in range(study.runs)])
+    found = np.array([first_alarm(state, pieces, longest) for state, pieces in starts])
     judged, alarms = found[:, 0], max(int(found[:, 1].sum()), 1)
     ratio = float(judged.sum() / alarms)
     return Estimate(ratio, float(np.sqrt(np.sum((judged - ratio * found[:, 1]) ** 2)) / alarms))
@@ -165,8 +187,8 @@ def _seed(seed: int) -> None:
     np.random.seed(seed)
 
 
-def oracle(change: tuple[Floats, Floats], runs: int, *, knob: int = KNOB) -> Estimate:
-    """Mean delay of the CUSUM that knows both models, at one false alarm in `knob` responses on average.
+def oracle(change: tuple[Floats, Floats], *, runs: int) -> Estimate:
+    """Mean delay of the CUSUM that knows both models, at one false alarm in `KNOB` responses on average.
 
     Where its steps have a common measure no single limit gives that interval: then each run takes one of two neighbouring limits at random,
     in the proportion that gives it. The error is that of the delay and of the limit.
@@ -180,13 +202,13 @@ def oracle(change: tuple[Floats, Floats], runs: int, *, knob: int = KNOB) -> Est
         return times
 
     _seed(1)
-    limit = np.log(knob) - 3
+    limit = np.log(KNOB) - 3
     for _ in range(6):  # the interval grows as exp(limit), so this comes near
-        limit += np.log(knob / np.mean(passages(np.full((50, 1), limit), 0)))
+        limit += np.log(KNOB / np.mean(passages(np.full((50, 1), limit), 0)))
     grid = limit + np.linspace(-1.5, 1.5, 301)
     found = np.mean(passages(np.tile(grid, (runs, 1)), 0), axis=0)
-    high = int(np.searchsorted(found, knob))
-    part = (knob - found[high - 1]) / (found[high] - found[high - 1])
+    high = int(np.searchsorted(found, KNOB))
+    part = (KNOB - found[high - 1]) / (found[high] - found[high - 1])
     limits = np.where((np.arange(runs) + 0.5) / runs < part, grid[high], grid[high - 1])
     delayed = mean(passages(limits[:, None], BEFORE)[:, 0])
     return Estimate(delayed.value, float(np.hypot(delayed.error, delayed.value / grid[high] / np.sqrt(runs))))

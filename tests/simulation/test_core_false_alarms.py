@@ -82,7 +82,7 @@ def first_alarm(model: Shares, changed: Shares, seed: int) -> AlertEvent | None:
 
 @pytest.mark.parametrize(
     ("model", "changed", "oracle", "times"),
-    [(QUIET, BROKEN, 20, 1.6), (BUSY, SWAPPED, 128, 1.65)],
+    [(QUIET, BROKEN, 20, 1.6), (BUSY, SWAPPED, 105, 2.1)],
     ids=["broken", "swapped"],
 )
 def test_a_change_is_found_and_dated_nearly_as_soon_as_by_a_detector_that_knows_it(
