@@ -38,7 +38,9 @@ def model_card(name: str, note: Note, parities: Sequence[Parity], figures: str) 
         + ", ".join(f"`{x}`" for x in note.labels)
         + ".",
         (
-            "A T5 in ONNX: the encoder reads the pair, one decoder step says the label. Input: "
+            "A T5 in ONNX: the encoder reads the pair, one decoder step says the label. The model made without a"
+            " checkpoint adds absolute places and the two texts to the words' embeddings, as BERT does, because its blocks"
+            " were fitted to BERT's. Input: "
             f"at most {note.layout.prompt_tokens} tokens of the prompt and {note.layout.response_tokens} of the response, the"
             " head and the tail of each."
         ),

@@ -85,7 +85,8 @@ class _Writer:
         return name
 
     def _add(self, op: str, inputs: list[str], output: str, *, domain: str = "", **attributes: int | list[int]) -> str:
-        node = helper.make_node(op, inputs, [output], name=f"{output}_{op}", domain=domain, **attributes)
+        node = helper.make_node(op, inputs, [output], name=f"{output}_{op}", domain=domain)
+        node.attribute.extend(helper.make_attribute(key, value) for key, value in attributes.items())
         self._nodes.append(node)
         return output
 

@@ -88,9 +88,9 @@ def test_a_transplanted_encoder_follows_bert_on_text_it_was_not_fitted_on() -> N
 
 
 def test_the_front_says_where_each_token_stands_and_that_text_after_the_first_separator_is_the_second() -> None:
-    front = PairInput(4, 10, SEPARATOR)
+    front = PairInput(4, 10, SEPARATOR)  # ten places, rounded up to 16
     with torch.no_grad():
-        front.places.copy_(torch.arange(40.0).view(10, 4) ** 2)
+        front.places.copy_(torch.arange(64.0).view(16, 4) ** 2)
         front.texts.copy_(torch.tensor([[0.0, 0.0, 0.0, 0.0], [5.0, -3.0, 2.0, 7.0]]))
     ids = torch.tensor([[7, SEPARATOR, 8, SEPARATOR, 0], [SEPARATOR, 7, 7, 7, 7]])
     words = torch.randn(2, 5, 4, generator=torch.Generator().manual_seed(0))
