@@ -1,6 +1,7 @@
 """One real Kafka for the whole session; each test uses topics of its own on it."""
 
 import os
+import socket
 import uuid
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -10,6 +11,7 @@ import pytest
 from stream.config import KafkaSettings, Topics
 from stream.kafka.broker import LocalBroker
 from stream.kafka.client import open_admin
+from tests.integration.receivers import Tools, serving
 
 MakeTopic = Callable[[int], str]
 """Creates an empty topic with so many partitions and returns its name."""
@@ -62,3 +64,17 @@ def environment(kafka: KafkaSettings) -> dict[str, str]:
 def no_settings_file(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """Tests must not find a valuedrift.toml in the folder they are started from."""
     monkeypatch.chdir(tmp_path)
+
+
+@pytest.fixture
+def tools() -> Iterator[Tools]:
+    with serving() as running:
+        yield running
+
+
+@pytest.fixture
+def port() -> int:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        number: int = free.getsockname()[1]
+        return number

@@ -1,6 +1,5 @@
 """`valuedrift notify` against a real Kafka, and receivers that check what they are sent and fail as receivers do."""
 
-from collections.abc import Iterator
 from dataclasses import replace
 from itertools import pairwise
 
@@ -27,14 +26,8 @@ from tests.integration.notifying import (
     undelivered,
 )
 from tests.integration.processes import valuedrift
-from tests.integration.receivers import ROUTING_KEY, SLACK_PATH, WEBHOOK_SECRET, Tools, reset, serving, slow, status
+from tests.integration.receivers import ROUTING_KEY, SLACK_PATH, WEBHOOK_SECRET, Tools, reset, slow, status
 from tests.unit.histories import alert
-
-
-@pytest.fixture
-def tools() -> Iterator[Tools]:
-    with serving() as running:
-        yield running
 
 
 @pytest.fixture

@@ -4,7 +4,6 @@ import json
 import os
 import shutil
 import signal
-import socket
 import subprocess
 import time
 from collections.abc import Iterator
@@ -20,7 +19,7 @@ import pytest
 from stream.config import KafkaSettings
 from tests.integration.notifying import FIRING, RESOLVED, configure, once, prepare, send
 from tests.integration.processes import end, eventually, start
-from tests.integration.receivers import Tools, serving
+from tests.integration.receivers import Tools
 
 pytestmark = pytest.mark.programs
 
@@ -90,20 +89,6 @@ def active(port: int) -> list[Shown]:
 def notified(tools: Tools) -> list[str]:
     """What Alertmanager told its people, one word a notification."""
     return [json.loads(request.body)["status"] for request in tools.accepted if request.path == "/sink"]
-
-
-@pytest.fixture
-def tools() -> Iterator[Tools]:
-    with serving() as running:
-        yield running
-
-
-@pytest.fixture
-def port() -> int:
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        number: int = free.getsockname()[1]
-        return number
 
 
 @pytest.fixture

@@ -2,7 +2,6 @@
 
 import os
 import signal
-from collections.abc import Iterator
 from dataclasses import replace
 
 import pytest
@@ -23,14 +22,8 @@ from tests.integration.notifying import (
     undelivered,
 )
 from tests.integration.processes import end, eventually, start
-from tests.integration.receivers import Request, Tools, serving, status
+from tests.integration.receivers import Request, Tools, status
 from tests.unit.histories import alert
-
-
-@pytest.fixture
-def tools() -> Iterator[Tools]:
-    with serving() as running:
-        yield running
 
 
 @pytest.fixture

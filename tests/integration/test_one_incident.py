@@ -2,7 +2,6 @@
 
 import json
 import signal
-import socket
 import subprocess
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -13,7 +12,7 @@ import pytest
 from stream.config import KafkaSettings
 from tests.integration.notifying import configure, prepare
 from tests.integration.processes import end, eventually, start
-from tests.integration.receivers import Tools, serving
+from tests.integration.receivers import Tools
 from tests.integration.test_notify_alertmanager import RECEIVER, active, alertmanager, notified
 from tests.integration.workers import (
     Worker,
@@ -91,20 +90,6 @@ def chain(path: Path, env: Mapping[str, str]) -> Iterator[Chain]:
         yield running
     finally:
         running.kill()
-
-
-@pytest.fixture
-def tools() -> Iterator[Tools]:
-    with serving() as running:
-        yield running
-
-
-@pytest.fixture
-def port() -> int:
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        number: int = free.getsockname()[1]
-        return number
 
 
 @pytest.fixture
