@@ -7,7 +7,10 @@ from collections import Counter
 import pytest
 
 from stream.config import KafkaSettings
+from tests.integration.processes import eventually
 from tests.integration.workers import (
+    READY_WITHIN,
+    Worker,
     await_records,
     await_scored,
     labels,
@@ -105,18 +108,19 @@ def test_roles_split_the_work_between_two_processes(variables: dict[str, str], k
 
 
 def test_two_workers_share_the_partitions(variables: dict[str, str], kafka: KafkaSettings) -> None:
+    keys = [f"m{number}" for number in range(40)]
+
+    def monitors(worker: Worker) -> set[str]:
+        return {row["name"] for row in json.loads(worker.get("/monitors"))}
+
+    def are_shared(first: set[str], second: set[str]) -> bool:
+        return bool(first and second) and first.isdisjoint(second) and first | second == set(keys)
+
     with running(variables) as first:
         first.ready()
         with running(variables) as second:
             second.ready()
-            keys = [f"m{number}" for number in range(40)]
             send(kafka, ((key.encode(), response(number, "off_topic", model=key)) for number, key in enumerate(keys)))
-            await_scored(kafka, 40)
-            await_records(kafka, kafka.topics.scored, 1)
-            names = [{row["name"] for row in json.loads(each.get("/monitors"))} for each in (first, second)]
+            assert eventually(lambda: are_shared(monitors(first), monitors(second)), within=READY_WITHIN)
             assert second.stop()[0] == 0
         assert first.stop()[0] == 0
-    assert names[0]
-    assert names[1]
-    assert names[0].isdisjoint(names[1])
-    assert names[0] | names[1] <= set(keys)
