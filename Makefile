@@ -5,6 +5,8 @@ EXPORT_BIN := .venv-export/bin
 PIP_INSTALL := -m pip install --quiet --disable-pip-version-check
 
 PROGRAMS := prometheus prometheus-alertmanager
+# Tests wait more than they compute, and each process starts a Kafka of its own (300 MB).
+TEST_PROCESSES ?= 3
 
 .DEFAULT_GOAL := help
 .PHONY: help install demo test test-programs test-export lint lint-export format bench wheel clean
@@ -18,7 +20,7 @@ demo: .venv/.installed ## the whole story on this machine: Kafka, worker, real r
 	$(BIN)/valuedrift demo
 
 test: .venv/.dev ## unit, property, contract, simulation and real-broker tests
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest --numprocesses $(TEST_PROCESSES) --dist worksteal
 
 test-programs: .venv/.dev ## tests against programs of Debian (installed with apt-get where missing)
 	@for program in $(PROGRAMS); do dpkg-query --show $$program >/dev/null 2>&1 || missing="$$missing $$program"; done; \

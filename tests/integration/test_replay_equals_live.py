@@ -18,7 +18,7 @@ from stream.kafka.read import read_topic
 from stream.kafka.topics import create_missing
 from tests.integration.processes import end, start, valuedrift
 
-RESPONSES = 540
+RESPONSES = 400
 STRIDE = 20
 SETTINGS = {
     "VALUEDRIFT_MONITOR__WINDOW": "100",
@@ -46,13 +46,13 @@ def write_history(path: Path) -> dict[str, int]:
     lines = []
     for index in range(RESPONSES):
         (monitor,) = rng.choices(("alpha", "beta", "gamma|β"), (1, 2, 1))
-        model = "llama2orig" if monitor == "beta" and index > 300 else "gpt4"
+        model = "llama2orig" if monitor == "beta" and index > 200 else "gpt4"
         event = rng.choice(by_model[model])
         at = times.parse("2026-01-05T08:00:00Z") + index * 7_300_000
         lines.append(_line(monitor, event, index, at))
         responses[monitor] = responses.get(monitor, 0) + 1
-        if index % 200 == 100:
-            lines.append(UNUSABLE[index // 200])
+        if index % 130 == 100:
+            lines.append(UNUSABLE[index // 130])
     path.write_text("\n".join(lines) + "\n", encoding="utf-8")
     return responses
 
@@ -128,7 +128,7 @@ def test_replay_of_the_file_of_the_topic_and_of_the_scored_topic_equal_the_worke
     environment = environment | SETTINGS
     lines = chat.read_bytes().splitlines(keepends=True)
     with worker(environment):
-        for part in (lines[:5], lines[5:300], lines[300:]):
+        for part in (lines[:5], lines[5:230], lines[230:]):
             sent = valuedrift("produce", "-", environment=environment, stdin=b"".join(part))
             assert sent.returncode == 0, sent.stderr
         await_all(kafka, responses)

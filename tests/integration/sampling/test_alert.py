@@ -8,7 +8,7 @@ from typing import Any
 from stream.config import KafkaSettings
 from stream.kafka.read import read_topic
 from tests.integration.processes import end, eventually, start, valuedrift
-from tests.integration.sample_server import KEY, Shares, serving, write_model
+from tests.integration.sampling.server import KEY, Shares, serving, write_model
 from tests.integration.workers import running, worker_variables
 
 WELL = {"helpful_aligned text": 0.95, "refusal_excessive text": 0.04, "off_topic text": 0.01}

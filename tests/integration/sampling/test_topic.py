@@ -14,8 +14,8 @@ from stream.config import KafkaSettings
 from stream.kafka.read import read_topic
 from tests.integration.conftest import MakeTopic
 from tests.integration.processes import end, eventually, start, valuedrift
-from tests.integration.sample_proxy import Fault, Json, proxied
-from tests.integration.sample_server import KEY, serving, write_model
+from tests.integration.sampling.proxy import Fault, Json, proxied
+from tests.integration.sampling.server import KEY, serving, write_model
 
 MORE = ("-k", "10", "--per-request", "1", "--concurrency", "2")
 
