@@ -7,13 +7,13 @@ from typing import Final, Literal
 
 import msgspec
 import numpy as np
-import onnxruntime as ort
 import torch
 from numpy.typing import NDArray
 
 from export.errors import ParityError
 from export.student import T5Classifier
 from models.onnx_t5 import buckets
+from models.runtime import ort
 
 Artefact = Literal["fp32", "int8"]
 LEAST_ROWS: Final = 500

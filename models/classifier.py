@@ -48,7 +48,7 @@ class Classifier(Protocol):
         """The kind of request that each label implies: "benign", "harmful" or None."""
 
     def classify(self, pairs: Sequence[Pair]) -> Classification:
-        """Judges a batch of any size, the empty one included."""
+        """Judges a batch of any size, the empty one included; several threads may call it at once."""
 
     def warmup(self) -> None:
         """Runs the model once, so that the first real batch is as fast as the rest."""

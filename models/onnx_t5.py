@@ -3,12 +3,12 @@
 import importlib.metadata
 import os
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
 import numpy as np
-import onnxruntime as ort
 from numpy.typing import NDArray
 from tokenizers import Tokenizer
 
@@ -16,11 +16,14 @@ from models.bundle import Bundle, verify
 from models.classifier import Classification, Pair
 from models.errors import BundleError, ProviderError
 from models.pairs import encode_pairs
+from models.runtime import ort
 
 Device = Literal["cpu", "cuda"]
 
 _BUCKET = 8
 _BATCH_TOKENS = 4096
+_LANE_TOKENS = 512
+"""On the CPU, where larger batches run no faster: so little that the last one of all keeps the other threads waiting for a moment only."""
 _INPUTS = ["input_ids", "attention_mask"]
 _OUTPUTS = ["logits", "probs"]
 _PROVIDERS = {"cpu": "CPUExecutionProvider", "cuda": "CUDAExecutionProvider"}
@@ -37,10 +40,21 @@ class _Rows:
 class OnnxT5:
     """Sorts pairs by a verified bundle; safe to call from several threads."""
 
-    def __init__(self, bundle: Bundle, session: ort.InferenceSession, tokenizer: Tokenizer) -> None:
+    def __init__(
+        self,
+        bundle: Bundle,
+        session: ort.InferenceSession,
+        tokenizer: Tokenizer,
+        *,
+        lanes: int = 1,
+        tokens: int = _BATCH_TOKENS,
+    ) -> None:
+        """Runs `lanes` batches of at most `tokens` tokens side by side."""
         self._bundle = bundle
         self._session = session
         self._tokenizer = tokenizer
+        self._lanes = ThreadPoolExecutor(lanes, thread_name_prefix="onnx")
+        self._tokens = tokens
 
     @property
     def name(self) -> str:
@@ -76,16 +90,24 @@ class OnnxT5:
         """Runs the model on the rows; returns logits and probabilities (n, k) in the order of the rows."""
         shape = (len(rows.ids), len(self.labels))
         logits, probs = np.empty(shape, np.float32), np.empty(shape, np.float32)
-        for width, members in buckets([len(ids) for ids in rows.ids]):
-            input_ids = np.full((len(members), width), self._bundle.manifest.layout.pad, np.int64)
-            attention_mask = np.zeros((len(members), width), np.int64)
-            for place, member in enumerate(members):
-                ids = rows.ids[member]
-                input_ids[place, : len(ids)] = ids
-                attention_mask[place, : len(ids)] = 1
-            feed = {"input_ids": input_ids, "attention_mask": attention_mask}
-            logits[members], probs[members] = self._session.run(_OUTPUTS, feed)
+        # Widest first: what is left for the end is short, and the threads come to it together.
+        parts = list(buckets([len(ids) for ids in rows.ids], tokens=self._tokens))[::-1]
+        ran = self._lanes.map(self._run, ([rows.ids[member] for member in members] for _, members in parts))
+        for (_, members), found in zip(parts, ran, strict=True):
+            logits[members], probs[members] = found
         return logits, probs
+
+    def _run(self, ids: list[list[int]]) -> Sequence[NDArray[np.float32]]:
+        """Logits and probabilities of rows that are padded to one width."""
+        input_ids = np.full((len(ids), _width(len(ids[0]))), self._bundle.manifest.layout.pad, np.int64)
+        attention_mask = np.zeros_like(input_ids)
+        for place, row in enumerate(ids):
+            input_ids[place, : len(row)] = row
+            attention_mask[place, : len(row)] = 1
+        found: Sequence[NDArray[np.float32]] = self._session.run(
+            _OUTPUTS, {"input_ids": input_ids, "attention_mask": attention_mask}
+        )
+        return found
 
     @staticmethod
     def post(logits: NDArray[np.float32], probs: NDArray[np.float32], truncated: NDArray[np.bool_]) -> Classification:
@@ -104,22 +126,22 @@ class OnnxT5:
         return [encoding.ids for encoding in self._tokenizer.encode_batch_fast(texts, add_special_tokens=False)]
 
 
-def buckets(lengths: Sequence[int]) -> Iterator[tuple[int, list[int]]]:
-    """Yields (width, members): rows whose length rounds up to the same multiple of 8, at most 4,096 tokens together.
+def _width(length: int) -> int:
+    return -(-length // _BUCKET) * _BUCKET
 
-    The width that a row is padded to follows from its own length, so its result owes nothing to its neighbours.
+
+def buckets(lengths: Sequence[int], *, tokens: int = _BATCH_TOKENS) -> Iterator[tuple[int, list[int]]]:
+    """Yields (width, members): rows whose length rounds up to the same multiple of 8, at most `tokens` tokens together.
+
+    The width that a row is padded to follows from its own length, so its result owes nothing to its neighbours. Narrow ones come first.
     """
-    widths = [-(-length // _BUCKET) * _BUCKET for length in lengths]
+    widths = [_width(length) for length in lengths]
     order = sorted(range(len(widths)), key=widths.__getitem__)
     start = 0
     while start < len(order):
         width = widths[order[start]]
         stop = start
-        while (
-            stop < len(order)
-            and widths[order[stop]] == width
-            and (stop - start + 1) * width <= max(_BATCH_TOKENS, width)
-        ):
+        while stop < len(order) and widths[order[stop]] == width and (stop - start + 1) * width <= max(tokens, width):
             stop += 1
         yield width, order[start:stop]
         start = stop
@@ -128,8 +150,9 @@ def buckets(lengths: Sequence[int]) -> Iterator[tuple[int, list[int]]]:
 def load(bundle: Path, *, device: Device = "cpu", threads: int = 0) -> OnnxT5:
     """Returns the classifier of a bundle after verifying it; needs no network.
 
-    `threads` 0 means one a core that this process may use. Raises BundleError when the bundle is not sound, and
-    ProviderError when ONNX Runtime cannot run it on `device`: nothing falls back in silence.
+    `threads` 0 means one a core that this process may use. On the CPU each runs batches of its own: threads that share every
+    operation wait for each other at its end, and all of them whenever one is interrupted. Raises BundleError when the
+    bundle is not sound, and ProviderError when ONNX Runtime cannot run it on `device`: nothing falls back in silence.
     """
     provider = _PROVIDERS[device]
     _refuse_two_runtimes()
@@ -139,7 +162,7 @@ def load(bundle: Path, *, device: Device = "cpu", threads: int = 0) -> OnnxT5:
         )
     verified = verify(bundle)
     options = ort.SessionOptions()
-    options.intra_op_num_threads = threads or len(os.sched_getaffinity(0))
+    options.intra_op_num_threads = 1
     options.inter_op_num_threads = 1
     options.log_severity_level = 3
     try:
@@ -151,7 +174,11 @@ def load(bundle: Path, *, device: Device = "cpu", threads: int = 0) -> OnnxT5:
             f'asked for {provider} and got {got}; check the driver and CUDA version, or set device = "cpu"'
         )
     _check_graph(session, verified)
-    return OnnxT5(verified, session, read_tokenizer(verified.tokenizer_path))
+    tokenizer = read_tokenizer(verified.tokenizer_path)
+    if device == "cuda":
+        return OnnxT5(verified, session, tokenizer)
+    lanes = threads or len(os.sched_getaffinity(0))
+    return OnnxT5(verified, session, tokenizer, lanes=lanes, tokens=_LANE_TOKENS)
 
 
 def _refuse_two_runtimes() -> None:

@@ -1,7 +1,6 @@
 """The `valuedrift` program: finds the command, and turns an error into a sentence and an exit code."""
 
 import importlib
-import os
 import sys
 from typing import NoReturn
 
@@ -60,8 +59,6 @@ def cli() -> None:
 def main() -> NoReturn:
     """Runs the command line and exits: 0 done, 1 failed, 2 wrong use, 130 interrupted."""
     state = {"debug": False}
-    # ONNX Runtime reports its use to its maker unless this is set before it is loaded; whoever watches a model wants no such traffic.
-    os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
     try:
         code = cli.main(prog_name="valuedrift", standalone_mode=False, obj=state)
     except click.ClickException as error:

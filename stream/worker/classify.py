@@ -1,4 +1,4 @@
-"""The first stage: responses in, scored records and dead letters out. The model runs in a thread of its own."""
+"""The first stage: responses in, scored records and dead letters out. The model runs in threads of its own."""
 
 import asyncio
 from collections import Counter
@@ -11,7 +11,7 @@ from stream.core.records import Scored, SourceRecord
 from stream.pipeline import Batch, Classify
 from stream.worker.driver import WorkerApp
 from stream.worker.sending import Outgoing, send_all
-from stream.worker.stage import Intake, Stage, Surroundings
+from stream.worker.stage import IN_FLIGHT, Intake, Stage, Surroundings
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,7 +24,7 @@ class Classified:
 
 
 class ClassifyStage(Stage[Classified]):
-    """Reads one micro-batch while the model judges the one before; keeps no state."""
+    """Reads and tokenises one micro-batch while the model judges the one before; keeps no state."""
 
     name = "classify"
 
@@ -40,12 +40,13 @@ class ClassifyStage(Stage[Classified]):
         super().__init__(app, intake, around)
         self._pipeline = pipeline
         self._evaluation_topic = evaluation_topic
-        self._thread = ThreadPoolExecutor(1, thread_name_prefix="classifier")
+        # One a micro-batch in flight, so that the model goes from one to the next without a pause.
+        self._threads = ThreadPoolExecutor(IN_FLIGHT, thread_name_prefix="classifier")
 
     async def work(self, records: Sequence[SourceRecord]) -> Classified:
         """Decodes, classifies and encodes."""
         batch = self._pipeline.read(records)
-        judged = await asyncio.get_running_loop().run_in_executor(self._thread, self._pipeline.judge, batch)
+        judged = await asyncio.get_running_loop().run_in_executor(self._threads, self._pipeline.judge, batch)
         scored = self._pipeline.write(batch, judged)
         topic = self.around.topics.scored
         encoded = tuple(Outgoing(topic, each.key, each.value) for each in self._pipeline.encode(scored))
@@ -69,5 +70,5 @@ class ClassifyStage(Stage[Classified]):
         self.around.letters.count(self.name, result.batch.dead)
 
     def close(self) -> None:
-        """Lets the classifier's thread go without waiting for a judgement that is under way."""
-        self._thread.shutdown(wait=False, cancel_futures=True)
+        """Lets the classifier's threads go without waiting for a judgement that is under way."""
+        self._threads.shutdown(wait=False, cancel_futures=True)

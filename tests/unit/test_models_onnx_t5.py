@@ -62,7 +62,7 @@ def classifier(session: CountingSession) -> OnnxT5:
     )
     tokenizer = Tokenizer(WordLevel(WORDS, unk_token="[PAD]"))
     tokenizer.pre_tokenizer = Whitespace()
-    return OnnxT5(Bundle(Path("nowhere"), manifest, "ab" * 32), session, tokenizer)
+    return OnnxT5(Bundle(Path("nowhere"), manifest, "ab" * 32), session, tokenizer, lanes=2, tokens=64)
 
 
 def test_each_pair_gets_its_own_judgement_in_the_order_given(classifier: OnnxT5) -> None:
@@ -109,13 +109,34 @@ def test_the_name_carries_the_content_and_the_kinds_follow_the_labels(classifier
     }
 
 
-def test_buckets_hold_every_row_once_and_never_more_than_4096_tokens() -> None:
+def test_rows_of_one_width_are_cut_into_batches_that_run_side_by_side(
+    session: CountingSession, classifier: OnnxT5
+) -> None:
+    said = classifier.classify([Pair("maybe", "no " * (count % 4)) for count in range(40)])
+    # With 4 tokens around it each row is 8 wide, so that 64 tokens are 8 rows; "maybe" wins only where there is no "no".
+    assert session.shapes == [(8, 8)] * 5
+    assert said.category.tolist() == [2, 1, 1, 1] * 10
+
+
+def test_what_goes_wrong_beside_the_caller_reaches_the_caller(
+    classifier: OnnxT5, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(self: CountingSession, outputs: list[str], feed: object) -> None:
+        raise RuntimeError("out of memory")
+
+    monkeypatch.setattr(CountingSession, "run", fail)
+    with pytest.raises(RuntimeError, match="out of memory"):
+        classifier.classify([Pair("yes", "no")] * 100)
+
+
+@pytest.mark.parametrize("tokens", [512, 4096])
+def test_buckets_hold_every_row_once_and_never_more_than_so_many_tokens(tokens: int) -> None:
     lengths = [1 + (place * 37) % 232 for place in range(1000)]
     seen: list[int] = []
-    for width, members in buckets(lengths):
+    for width, members in buckets(lengths, tokens=tokens):
         assert width % 8 == 0
         assert all(width - 8 < lengths[member] <= width for member in members)
-        assert width * len(members) <= 4096
+        assert width * len(members) <= tokens
         seen.extend(members)
     assert sorted(seen) == list(range(1000))
 
