@@ -16,6 +16,7 @@ LATEST: Micros = 4_102_444_800_000_000
 """2100-01-01T00:00:00Z, excluded: times are event times and know no clock, so only the absurd is refused."""
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_START = _EPOCH.replace(tzinfo=None)
 _MICROSECOND = timedelta(microseconds=1)
 _FORM = re.compile(
     r"(\d{4})-(\d\d)-(\d\d)[Tt ](\d\d):(\d\d):(\d\d)(?:\.(\d{1,6})\d*)?(?:[Zz]|([+-])(\d\d):(\d\d))", re.ASCII
@@ -82,7 +83,7 @@ def render(instant: Micros) -> str:
         >>> render(parse("2026-03-01T12:00:00Z"))
         '2026-03-01T12:00:00.000000Z'
     """
-    return (_EPOCH + instant * _MICROSECOND).replace(tzinfo=None).isoformat(timespec="microseconds") + "Z"
+    return (_START + instant * _MICROSECOND).isoformat("T", "microseconds") + "Z"
 
 
 def parse_column(texts: Sequence[str]) -> npt.NDArray[np.int64]:

@@ -56,7 +56,12 @@ _DECODER = msgspec.json.Decoder(_Alert)
 
 
 def encode_alert(event: AlertEvent) -> bytes:
-    """Returns the event as JSON: the same bytes for the same event, on every machine."""
+    """Returns the event as JSON: the same bytes for the same event, on every machine. Its numbers are rounded already.
+
+    Raises:
+        ValueError: a number is not finite.
+    """
+    wire.check_finite(event.entropy, event.reference_entropy, event.statistic, event.threshold)
     return _ENCODER.encode(
         _Alert(
             event.alert_id,
@@ -72,13 +77,13 @@ def encode_alert(event: AlertEvent) -> bytes:
             _onset(event.onset),
             None if event.ends_at is None else times.render(event.ends_at),
             event.n,
-            wire.rounded(event.entropy),
-            wire.rounded(event.reference_entropy),
+            event.entropy,
+            event.reference_entropy,
             event.counts,
             event.reference_counts,
             tuple(map(_contributor, event.contributors)),
-            wire.rounded(event.statistic),
-            wire.rounded(event.threshold),
+            event.statistic,
+            event.threshold,
             event.false_alarm_interval,
             event.classifier,
             event.examples,
@@ -92,7 +97,8 @@ def _onset(onset: Onset) -> _Onset:
 
 
 def _contributor(part: Contributor) -> _Contributor:
-    return _Contributor(part.category, *map(wire.rounded, (part.reference_share, part.share, part.contribution)))
+    wire.check_finite(part.reference_share, part.share, part.contribution)
+    return _Contributor(part.category, part.reference_share, part.share, part.contribution)
 
 
 def decode_alert(content: bytes) -> AlertEvent:

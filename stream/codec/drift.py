@@ -66,7 +66,26 @@ _DECODER = msgspec.json.Decoder(_Drift)
 
 
 def encode_drift(event: DriftEvent) -> bytes:
-    """Returns the event as JSON: the same bytes for the same event, on every machine."""
+    """Returns the event as JSON: the same bytes for the same event, on every machine. Its numbers are rounded already.
+
+    Raises:
+        ValueError: a number is not finite.
+    """
+    window, entropy, rate, reference = event.window, event.entropy, event.rate, event.reference
+    numbers = (entropy.value, entropy.corrected, entropy.low, entropy.high)
+    slope = () if rate is None else (rate.value, rate.low, rate.high)
+    wire.check_finite(
+        *numbers,
+        event.traffic_entropy,
+        event.behaviour_entropy,
+        event.delta,
+        *slope,
+        event.sigma,
+        event.gamma_eff,
+        event.statistic,
+        event.threshold,
+        reference.entropy,
+    )
     return _ENCODER.encode(
         _Drift(
             event.drift_id,
@@ -74,38 +93,21 @@ def encode_drift(event: DriftEvent) -> bytes:
             times.render(event.ts),
             event.seq,
             event.n,
-            _window(event.window),
+            _Window(times.render(window.start), times.render(window.end), window.n, window.first_seq, window.last_seq),
             event.counts,
-            _entropy(event.entropy),
-            wire.rounded(event.traffic_entropy),
-            wire.rounded(event.behaviour_entropy),
-            wire.rounded_or_none(event.delta),
-            None if event.rate is None else _rate(event.rate),
-            wire.rounded_or_none(event.sigma),
-            wire.rounded_or_none(event.gamma_eff),
-            wire.rounded(event.statistic),
-            wire.rounded(event.threshold),
+            _Entropy(*numbers),
+            event.traffic_entropy,
+            event.behaviour_entropy,
+            event.delta,
+            None if rate is None else _Rate(rate.value, rate.low, rate.high, rate.unit),
+            event.sigma,
+            event.gamma_eff,
+            event.statistic,
+            event.threshold,
             event.state,
-            _reference(event.reference),
+            _Reference(reference.origin, reference.n, reference.target, reference.counts, reference.entropy),
         )
     )
-
-
-def _window(span: WindowSpan) -> _Window:
-    return _Window(times.render(span.start), times.render(span.end), span.n, span.first_seq, span.last_seq)
-
-
-def _entropy(estimate: EntropyEstimate) -> _Entropy:
-    return _Entropy(*map(wire.rounded, (estimate.value, estimate.corrected, estimate.low, estimate.high)))
-
-
-def _rate(rate: Rate) -> _Rate:
-    return _Rate(wire.rounded(rate.value), wire.rounded(rate.low), wire.rounded(rate.high), rate.unit)
-
-
-def _reference(reference: Reference) -> _Reference:
-    entropy = wire.rounded(reference.entropy)
-    return _Reference(reference.origin, reference.n, reference.target, reference.counts, entropy)
 
 
 def decode_drift(content: bytes) -> DriftEvent:

@@ -1,4 +1,4 @@
-"""What every wire record shares: strict JSON with `schema` first, rounded floats, and errors that name the record."""
+"""What every wire record shares: strict JSON with `schema` first, finite numbers, and errors that name the record."""
 
 import math
 from typing import TypeVar
@@ -45,21 +45,11 @@ def decode(content: bytes, decoder: msgspec.json.Decoder[Wire], schema: str) -> 
         raise RecordError(f"a record of {schema} cannot be read: {error}") from None
 
 
-def rounded(value: float) -> float:
-    """Returns the value to 9 significant digits, so that machines whose last bits differ write the same bytes.
+def check_finite(*numbers: float | None) -> None:
+    """Checks that JSON has each number.
 
     Raises:
-        ValueError: the value is no finite number; JSON has none.
-
-    Examples:
-        >>> rounded(0.1 + 0.2), rounded(1 / 3), rounded(-0.0)
-        (0.3, 0.333333333, 0.0)
+        ValueError: one is not finite.
     """
-    if not math.isfinite(value):
-        raise ValueError(f"a record's number must be finite, got {value}")
-    return float(f"{value:.9g}") + 0.0
-
-
-def rounded_or_none(value: float | None) -> float | None:
-    """Returns `rounded` of a value, None for None."""
-    return None if value is None else rounded(value)
+    if not all(map(math.isfinite, filter(None, numbers))):  # what is left out, None and 0, is well
+        raise ValueError(f"a record's numbers must be finite, got {numbers}")

@@ -60,13 +60,13 @@ class Finding:
 
 
 def digits(value: float) -> float:
-    """The value to 9 significant digits, as records carry it.
+    """The value to 9 significant digits, as records carry it, so that machines whose last bits differ write the same bytes.
 
     Examples:
-        >>> digits(2 / 3), digits(0.1 + 0.2)
-        (0.666666667, 0.3)
+        >>> digits(2 / 3), digits(0.1 + 0.2), digits(-0.0)
+        (0.666666667, 0.3, 0.0)
     """
-    return float(f"{value:.9g}")
+    return float(f"{value:.9g}") + 0.0
 
 
 def identity(*parts: object) -> str:

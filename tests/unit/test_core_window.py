@@ -1,11 +1,14 @@
 """The window of panes says what a list of all responses would."""
 
+from collections.abc import Iterator
+from dataclasses import astuple, replace
+
 import numpy as np
 import pytest
 
 from stream.core.alerts import digits
 from stream.core.entropy import entropy
-from stream.core.records import DriftEvent
+from stream.core.records import AlertEvent, DriftEvent
 from stream.core.settings import EngineSettings
 from tests.simulation.logs import BUSY, SECOND, Categories, draw, judged
 
@@ -105,3 +108,21 @@ def test_times_that_go_back_a_little_change_no_count() -> None:
     one, other = Monitor("m", settings).observe(straight), Monitor("m", settings).observe(bent)
     assert [event.counts for event in one.drift] == [event.counts for event in other.drift]
     assert all(event.window.start == bent.ts[event.window.first_seq] for event in other.drift)
+
+
+def floats_of(value: object) -> Iterator[float]:
+    if isinstance(value, float):
+        yield value
+    elif isinstance(value, tuple):
+        for part in value:
+            yield from floats_of(part)
+
+
+def test_every_number_of_an_event_has_nine_significant_digits_and_no_zero_a_sign() -> None:
+    settings = replace(CALM, sigma=1 / 3)
+    drift, alerts = judged(np.concatenate([draw(BUSY, 1_500, 1), draw(BUSY[::-1].copy(), 700, 2)]), settings)
+    events: list[DriftEvent | AlertEvent] = [*drift, *alerts]
+    numbers = [number for event in events for number in floats_of(astuple(event))]
+    assert len(alerts)
+    assert len(numbers) > 10 * len(drift)
+    assert [str(number) for number in numbers] == [str(float(f"{number:.9g}") + 0.0) for number in numbers]
