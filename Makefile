@@ -9,7 +9,7 @@ PROGRAMS := prometheus prometheus-alertmanager
 TEST_PROCESSES ?= 3
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test test-programs test-export lint lint-export format bench wheel clean
+.PHONY: help install demo test chaos soak test-programs test-export lint lint-export format bench wheel clean
 
 help: ## show what can be made
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 22
@@ -21,6 +21,15 @@ demo: .venv/.installed ## the whole story on this machine: Kafka, worker, real r
 
 test: .venv/.dev ## unit, property, contract, simulation and real-broker tests
 	$(BIN)/python -m pytest --numprocesses $(TEST_PROCESSES) --dist worksteal
+
+SEEDS ?= 20
+chaos: .venv/.dev ## kills, zombies, cuts and a failing broker, then an audit: SEEDS=20, or SEED=7 to run one again (a minute or two each)
+	$(if $(SEED),,$(BIN)/python -m pytest -m chaos)
+	$(BIN)/python -m tests.chaos $(if $(SEED),seed $(SEED),seeds $(SEEDS))
+
+MINUTES ?= 30
+soak: .venv/.dev ## one long run under faults: nothing lost or doubled, and the slope of the workers' memory (MINUTES=30)
+	$(BIN)/python -m tests.chaos soak $(MINUTES)
 
 test-programs: .venv/.dev ## tests against programs of Debian (installed with apt-get where missing)
 	@for program in $(PROGRAMS); do dpkg-query --show $$program >/dev/null 2>&1 || missing="$$missing $$program"; done; \

@@ -28,7 +28,7 @@ from stream.core.kernel import (
 from stream.core.records import AlertEvent, DriftEvent, Micros, Rule, Scored, State, Status
 from stream.core.reference import is_stable
 from stream.core.settings import EngineSettings
-from stream.core.state import new_state, pack, unpack
+from stream.core.state import check, new_state, pack, unpack
 from stream.core.window import EXAMPLES
 
 PENDING = 0.25
@@ -130,6 +130,15 @@ class Monitor:
         monitor._design = design(settings)
         monitor._memory = unpack(monitor._design, state)
         return monitor
+
+    @staticmethod
+    def check(settings: EngineSettings, state: bytes) -> None:
+        """Looks whether `restore` may take up a state, without the cost of doing so: version and settings only.
+
+        Raises:
+            StateError: the state was written by another version or under other settings; the message says what to do.
+        """
+        check(design(settings), state)
 
     def _attend(self, code: int, index: int, batch: _Batch, drift: list[DriftEvent], alerts: list[AlertEvent]) -> None:
         """Do what a response calls for: alarms, then resolutions and the paper's rule at a stride, then the drift event."""

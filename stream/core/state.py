@@ -116,8 +116,8 @@ def pack(state: State, plan_of: Design) -> bytes:
     )
 
 
-def unpack(plan_of: Design, data: bytes) -> State:
-    """The state that `pack` wrote.
+def check(plan_of: Design, data: bytes) -> None:
+    """Looks at the head of a state only: whether this version wrote it, under these settings.
 
     Raises:
         StateError: the bytes were written by another version or under other settings, or are no state.
@@ -137,6 +137,15 @@ def unpack(plan_of: Design, data: bytes) -> State:
             "stored state was written under other settings (window, stride, reference, rules or taxonomy): restore those settings, or "
             "start with an empty table and let the scored topic be read again from its beginning"
         )
+
+
+def unpack(plan_of: Design, data: bytes) -> State:
+    """The state that `pack` wrote.
+
+    Raises:
+        StateError: the bytes were written by another version or under other settings, or are no state.
+    """
+    check(plan_of, data)
     state = new_state(plan_of)
     try:
         _read(state, plan_of, data)

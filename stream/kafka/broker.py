@@ -121,12 +121,12 @@ class LocalBroker:
             ) from None
         return self._wanted_data.absolute()
 
-    def _launch(self, jars: tuple[Path, ...], controller: int, lock: IO[str]) -> None:
+    def _properties(self, controller: int) -> str:
         template = files("stream.kafka").joinpath(PROPERTIES).read_text(encoding="utf-8")
-        (self._data / PROPERTIES).write_text(
-            template.format(host=HOST, port=self.port, controller=controller, logs=LOGS, largest=MAX_OUTPUT_BYTES),
-            encoding="utf-8",
-        )
+        return template.format(host=HOST, port=self.port, controller=controller, logs=LOGS, largest=MAX_OUTPUT_BYTES)
+
+    def _launch(self, jars: tuple[Path, ...], controller: int, lock: IO[str]) -> None:
+        (self._data / PROPERTIES).write_text(self._properties(controller), encoding="utf-8")
         classes = ["-cp", os.pathsep.join(map(str, jars)), "-Dorg.slf4j.simpleLogger.defaultLogLevel=warn"]
         if not (self._data / LOGS / "meta.properties").exists():
             self._format(classes)

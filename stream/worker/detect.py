@@ -9,6 +9,7 @@ from stream.core.monitor import Monitor
 from stream.core.records import AlertEvent, DeadLetter, Scored, SourceRecord
 from stream.errors import RecordError, StateError
 from stream.pipeline import Detect, Detected, dead_letter, encode_alerts, encode_drift_events, unreadable
+from stream.worker.changelog import Stored
 from stream.worker.driver import WorkerApp
 from stream.worker.sending import Outgoing, send_all
 from stream.worker.stage import Intake, Stage, Surroundings
@@ -16,7 +17,7 @@ from stream.worker.table import StateTable
 
 log = logging.getLogger(__name__)
 
-AT_ONCE = 50
+AT_ONCE = 1_000
 """States that are checked before anything else may run."""
 
 LONG_SKIP = 1_000
@@ -25,11 +26,11 @@ LONG_SKIP = 1_000
 
 @dataclass(frozen=True, slots=True)
 class Changed:
-    """One monitor after a micro-batch: its new state, and the partition in which it lies."""
+    """One monitor after a micro-batch: what it gave rise to, and its new state."""
 
     monitor: bytes
-    partition: int
     detected: Detected
+    stored: Stored
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,12 +64,13 @@ class DetectStage(Stage[Judged]):
     async def work(self, records: Sequence[SourceRecord]) -> Judged:
         """Decodes and observes. The states are held at once, so that the next micro-batch goes on from them."""
         scored, dead = self._read(records)
+        read_to = {record.source.partition: record.offset for record in records}
         changed = []
         for (monitor, partition), seen in scored.items():
             detected = self._pipeline.observe(monitor.decode(), self._table.states.get(monitor), seen)
-            self._table.hold(monitor, detected.state, partition=partition)
+            stored = self._table.hold(monitor, detected.state, partition=partition, read_to=read_to[partition])
             self._note_skips(monitor, detected)
-            changed.append(Changed(monitor, partition, detected))
+            changed.append(Changed(monitor, detected, stored))
         return Judged(tuple(changed), tuple(dead))
 
     async def deliver(self, result: Judged) -> None:
@@ -83,11 +85,7 @@ class DetectStage(Stage[Judged]):
         outgoing += [Outgoing(topics.alerts, each.key, each.value) for each in encode_alerts(alerts)]
         outgoing += self.around.letters.outgoing(result.dead)
         await send_all(self.app, outgoing)
-        for written in [
-            await self._table.send(each.monitor, each.detected.state, partition=each.partition)
-            for each in result.changed
-        ]:
-            await written
+        await self._table.write([(each.monitor, each.stored) for each in result.changed])
         self._count(result, len(drift), alerts)
 
     async def _check_states(self) -> None:
@@ -96,10 +94,10 @@ class DetectStage(Stage[Judged]):
         A monitor that is silent for long would otherwise be found out among others that had gone on under new settings.
         """
         try:
-            for place, (monitor, state) in enumerate(list(self._table.states.items())):
+            for place, state in enumerate(list(self._table.states.values())):
                 if place % AT_ONCE == AT_ONCE - 1:
                     await asyncio.sleep(0)
-                Monitor.restore(monitor.decode(), self._pipeline.settings, state)
+                Monitor.check(self._pipeline.settings, state)
         except StateError as error:
             self.around.failure.note(self.name, error)
             await asyncio.Event().wait()  # until the process ends: a recovery that completes would let reading begin

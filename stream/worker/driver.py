@@ -1,17 +1,23 @@
 """Faust's Kafka driver with the corrections that at-least-once needs; each class says which fault it removes."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, cast
 
 import aiokafka
+from aiokafka.errors import KafkaError
 from faust.app.base import App, BootStrategy
 from faust.exceptions import ConsumerNotStarted
 from faust.tables.manager import TableManager
 from faust.tables.recovery import Recovery
 from faust.transport.drivers import aiokafka as driver
-from faust.types import TP
+from faust.types import TP, EventT
+from mode.utils.queues import ThrowableQueue
 
 FETCH_WAIT_MS = 50
+LOOK_SECONDS = 2.0
+
+WAITING_BYTES = 64 * 1024 * 1024
+"""Of records that were read and wait for their stage; what a fetch brings more than this is taken, too."""
 
 
 class _PositionedThread(driver.AIOKafkaConsumerThread):
@@ -37,6 +43,25 @@ class _PositionedThread(driver.AIOKafkaConsumerThread):
 
 
 class _Consumer(driver.Consumer):
+    """Looks at the ends of its partitions from time to time: what a fetch tells of them is old where fetching pauses."""
+
+    def __init__(self, *args: Any, **options: Any) -> None:
+        super().__init__(*args, **options)
+        self._ends: Mapping[TP, int] = {}
+
+    def end(self, tp: TP) -> int:
+        """The offset that the next record of a partition gets, as far as is known."""
+        return max(self.highwater(tp) or 0, self._ends.get(tp, 0))
+
+    @driver.Consumer.task
+    async def _look_at_ends(self) -> None:
+        async for _ in self.itertimer(LOOK_SECONDS, name="ends"):
+            mine = [tp for tp in self.assignment() if not self._is_changelog_tp(tp)]
+            try:
+                self._ends = await self.highwaters(*mine) if mine else {}
+            except (KafkaError, ConsumerNotStarted, TimeoutError):
+                continue  # what was known stands until Kafka answers again
+
     def _new_consumer_thread(self) -> driver.AIOKafkaConsumerThread:
         return _PositionedThread(self, loop=self.loop, beacon=self.beacon)
 
@@ -81,6 +106,41 @@ class _TableManager(TableManager):
         return self._recovery
 
 
+class BoundedQueue(ThrowableQueue[EventT[Any]]):
+    """What was read and waits for its stage, bounded by bytes.
+
+    Faust bounds the number of records only; with responses of 100 kB, 32,768 of them would be 3 GB.
+    """
+
+    held = 0
+
+    def in_pressure_high_state(self, callback: Callable[[], None]) -> bool:
+        """Whether fetching is to stop; true once for each partition, until pressure drops."""
+        if self.held < WAITING_BYTES or callback in self._pending_pressure_drop_callbacks:
+            return bool(super().in_pressure_high_state(callback))
+        self._pending_pressure_drop_callbacks.add(callback)
+        return True
+
+    def maybe_endorse_pressure_drop(self) -> None:
+        """Lets fetching go on when little is left."""
+        if self.held <= WAITING_BYTES * self.pressure_drop_ratio:
+            super().maybe_endorse_pressure_drop()
+
+    def clear(self) -> None:
+        """Throws away what waits."""
+        super().clear()
+        self.held = 0
+
+    def _put(self, item: EventT[Any]) -> None:
+        super()._put(item)
+        self.held += len(item.message.value or b"")
+
+    def _get(self) -> EventT[Any]:
+        item: EventT[Any] = super()._get()
+        self.held -= len(item.message.value or b"")
+        return item
+
+
 class _BootStrategy(BootStrategy):
     enable_web = False
 
@@ -103,7 +163,11 @@ class WorkerApp(App):
         except ConsumerNotStarted:
             return 0
         # Faust's monitor knows the commits of this process only, the consumer also where it began.
-        return sum(max(0, (consumer.highwater(tp) or 0) - (consumer._committed_offset[tp] or 0)) for tp in mine)
+        return sum(max(0, consumer.end(tp) - (consumer._committed_offset[tp] or 0)) for tp in mine)
+
+    def FlowControlQueue(self, maxsize: int | None = None, *, clear_on_resume: bool = False) -> BoundedQueue:  # noqa: N802 - Faust's name
+        """The queue between reader and stage."""
+        return BoundedQueue(maxsize=maxsize, flow_control=self.flow_control, clear_on_resume=clear_on_resume)
 
     def abandon(self) -> None:
         """Lets the next `stop` go without what is in flight: it is not committed, so the next worker reads it again."""

@@ -9,7 +9,7 @@ import tempfile
 import time
 import urllib.request
 import uuid
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -80,9 +80,14 @@ class Process:
         return time.monotonic() - began, total - first
 
 
+PROGRAM = ("-c", "from stream.cli import main; main()", "worker")
+
+
 @contextmanager
-def worker(kafka: KafkaSettings, *arguments: str, variables: Mapping[str, str]) -> Iterator[Process]:
-    """`valuedrift worker` with these arguments, ready."""
+def worker(
+    kafka: KafkaSettings, *arguments: str, variables: Mapping[str, str], program: Sequence[str] = PROGRAM
+) -> Iterator[Process]:
+    """`valuedrift worker`, or another program of Python's that says the same, with these arguments, ready."""
     topics = {f"VALUEDRIFT_KAFKA__TOPICS__{role.upper()}": name for role, name in kafka.topics}
     environment = {
         **os.environ,
@@ -91,10 +96,9 @@ def worker(kafka: KafkaSettings, *arguments: str, variables: Mapping[str, str]) 
         "VALUEDRIFT_WORKER__APP_ID": kafka.topics.input,
         **variables,
     }
-    code = "from stream.cli import main; main()"
     with tempfile.TemporaryFile("w+") as errors:
         process = subprocess.Popen(
-            [sys.executable, "-c", code, "worker", *arguments],
+            [sys.executable, *program, *arguments],
             env=environment,
             stdout=subprocess.PIPE,
             stderr=errors,

@@ -53,7 +53,11 @@ def test_a_change_of_behaviour_becomes_an_alert(variables: dict[str, str], kafka
         worker.ready()
         await_records(kafka, kafka.topics.alerts, 1)
         await_records(kafka, kafka.topics.drift, 40)
-        metrics, monitors = worker.get("/metrics"), json.loads(worker.get("/monitors"))
+        counted = 'valuedrift_responses_scored_total{category="refusal_excessive"} 105.0'
+        assert eventually(lambda: counted in worker.get("/metrics")), (
+            "it counts when Kafka has told it what others may read"
+        )
+        monitors = json.loads(worker.get("/monitors"))
         code, errors = worker.stop()
     assert code == 0, errors
     categories = Counter(scored_responses(kafka).values())
@@ -62,7 +66,6 @@ def test_a_change_of_behaviour_becomes_an_alert(variables: dict[str, str], kafka
     assert (alert["status"], alert["monitor"], alert["rule"]) == ("firing", "m", "drift")
     assert 300 <= alert["seq"] < 320
     assert {record.key for record in read(kafka, kafka.topics.drift)} == {b"m"}
-    assert 'valuedrift_responses_scored_total{category="refusal_excessive"} 105.0' in metrics
     (row,) = monitors
     assert (row["name"], row["seq"], row["state"]) == ("m", 399, "firing")
     assert row["shares"]["refusal_excessive"] == 1.0
@@ -77,14 +80,14 @@ def test_each_unusable_record_becomes_a_dead_letter_with_its_original_and_proces
         worker.ready()
         await_records(kafka, kafka.topics.deadletter, len(BAD))
         await_scored(kafka, len(BAD))
-        metrics = worker.get("/metrics")
+        counted = 'valuedrift_dead_letters_total{reason="invalid_json",stage="classify"} 1.0'
+        assert eventually(lambda: counted in worker.get("/metrics"))
         code, errors = worker.stop()
     assert code == 0, errors
     letters = read_json(kafka, kafka.topics.deadletter)
     found = {letter["reason"]: (letter["source"]["partition"], letter["offset"]) for letter in letters}
     assert found == {reason: (0, 2 * place) for place, reason in enumerate(BAD)}
     assert set(scored_responses(kafka)) == {(0, 2 * place + 1) for place in range(len(BAD))}
-    assert 'valuedrift_dead_letters_total{reason="invalid_json",stage="classify"} 1.0' in metrics
     (broken,) = [letter for letter in letters if letter["reason"] == "invalid_json"]
     assert broken["source"]["topic"] == kafka.topics.input
     assert b64decode(broken["key"]) == b"m"

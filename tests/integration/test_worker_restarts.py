@@ -18,6 +18,9 @@ from tests.integration.workers import (
 
 COUNTS = {"helpful_aligned": 500, "refusal_appropriate": 60, "refusal_excessive": 20, "off_topic": 20}
 
+SLOW = 0.1
+"""Seconds that a micro-batch takes: the whole takes longer than it takes this test to notice that a part is done."""
+
 
 @pytest.fixture
 def variables(environment: dict[str, str], kafka: KafkaSettings) -> dict[str, str]:
@@ -43,14 +46,14 @@ def test_stopped_and_killed_in_the_middle_it_loses_and_doubles_nothing(
     variables: dict[str, str], kafka: KafkaSettings, settings: Settings
 ) -> None:
     sent = send_a_change(kafka)
-    with running(variables, delay=0.02) as worker:
+    with running(variables, delay=SLOW) as worker:
         worker.ready()
         await_scored(kafka, 200)
         code, errors = worker.stop()
         assert code == 0, errors
     before = len(read(kafka, kafka.topics.drift))
     assert before < sent // 10
-    with running(variables, delay=0.02) as worker:
+    with running(variables, delay=SLOW) as worker:
         worker.ready()
         await_records(kafka, kafka.topics.drift, before + 10)
         worker.kill()

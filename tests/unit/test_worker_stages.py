@@ -13,11 +13,12 @@ from stream.config import KafkaSettings, Settings
 from stream.core.records import Scored, Source, SourceRecord
 from stream.core.settings import EngineSettings
 from stream.core.taxonomy import PAPER
-from stream.errors import StateError
+from stream.errors import StateError, WorkerError
 from stream.metrics import Metrics
 from stream.pipeline import Detect
 from stream.worker import glance
 from stream.worker.app import new_app
+from stream.worker.changelog import decode
 from stream.worker.detect import LONG_SKIP, DetectStage
 from stream.worker.failure import Failure
 from stream.worker.letters import DeadLetters
@@ -59,6 +60,7 @@ class Bench:
         self.sent = Sent()
         app.producer = self.sent  # type: ignore[assignment]  # only `send` is used
         self.table: StateTable = new_table(app, partitions=4)
+        self.table.owned = frozenset(range(4))
         self.metrics, self.failure = Metrics(), Failure()
         topics = SETTINGS.kafka.topics
         letters = DeadLetters(topics.deadletter, limit=1_000_000, metrics=self.metrics)
@@ -121,9 +123,11 @@ def test_each_monitor_is_written_once_a_batch_into_the_partition_it_was_read_fro
         while not delivering.done():
             bench.sent.deliver_all()
             await asyncio.sleep(0)
-        states = [(key, partition) for topic, key, _, partition in bench.sent.records if topic == CHANGELOG]
-        assert states == [(b"a", 1), (b"b", 3)]
-        assert bench.table.states == {key: value for topic, key, value, _ in bench.sent.records if topic == CHANGELOG}
+        written = [
+            (decode(key or b"", value), where) for topic, key, value, where in bench.sent.records if topic == CHANGELOG
+        ]
+        assert [(entry.monitor, entry.position, where) for entry, where in written] == [(b"a", 7, 1), (b"b", 7, 3)]
+        assert bench.table.states == {entry.monitor: entry.state for entry, _ in written}
 
     run(test())
 
@@ -184,13 +188,23 @@ def test_states_of_other_settings_stop_the_worker_before_it_reads() -> None:
     async def test() -> None:
         bench = Bench()
         other = Detect(settings=EngineSettings(window=200, stride=10, learn_from=100))
-        bench.table.hold(b"m", other.observe("m", None, []).state, partition=0)
+        bench.table.hold(b"m", other.observe("m", None, []).state, partition=0, read_to=0)
         (check,) = bench.table._recover_callbacks
         checking = asyncio.ensure_future(check())
         await asyncio.wait_for(bench.failure.wait(), 5)
         assert isinstance(bench.failure.error, StateError)
         assert not checking.done()
         checking.cancel()
+
+    run(test())
+
+
+def test_a_record_of_a_partition_that_another_worker_has_now_is_refused() -> None:
+    async def test() -> None:
+        bench = Bench()
+        bench.table.owned = frozenset({0, 1})
+        with pytest.raises(WorkerError, match="partition 2 of the scored topic was handed to another worker"):
+            await bench.stage.work([scored("m", 0, 30)])
 
     run(test())
 
