@@ -23,6 +23,7 @@ COMMANDS = {
     "sample": "Ask a model the same prompts again and again.",
     "notify": "Tell PagerDuty, Alertmanager, Slack and others of alerts.",
     "classify": "Label a file of prompts and responses.",
+    "label": "Label some of your own responses; correct shares and entropy by them.",
     "experiment": "Repeat the experiments of the paper on real responses.",
     "train": "Train a classifier from labelled rows.",
     "evaluate": "Measure a classifier on labelled rows.",

@@ -16,6 +16,22 @@ FILE = click.Path(path_type=Path, dir_okay=False, allow_dash=True)
 """A file to read or write; `-` is standard input or output."""
 
 
+class _Instant(click.ParamType):
+    name = "TIME"
+
+    def convert(self, value: str, param: click.Parameter | None, ctx: click.Context | None) -> int:
+        from stream.times import parse
+
+        try:
+            return parse(value)
+        except ValueError as error:
+            self.fail(f"{value!r}: {error}", param, ctx)
+
+
+INSTANT = _Instant()
+"""An RFC 3339 time, as microseconds since the epoch."""
+
+
 def debug_option(command: Callable[P, R]) -> Callable[P, R]:
     """Adds `--debug`, for a command that reads no settings."""
     return click.option(

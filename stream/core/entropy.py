@@ -78,7 +78,7 @@ def _measure(
     value = _plug_in(counts)
     corrected = min(max(_jackknife(counts, n, value), 0.0), most)
     mean, variance = _posterior(counts, n)
-    low, high = _gamma_quantiles(mean, variance)
+    low, high = gamma_quantiles(mean, variance)
     traffic, behaviour = _split(counts, kinds)
     return value, corrected, min(max(low, 0.0), corrected), max(min(high, most), corrected), traffic, behaviour
 
@@ -123,7 +123,7 @@ def _posterior(counts: npt.NDArray[np.int64], n: int) -> tuple[float, float]:
 
 
 @compiled
-def _gamma_quantiles(mean: float, variance: float) -> tuple[float, float]:
+def gamma_quantiles(mean: float, variance: float) -> tuple[float, float]:
     """2.5 % and 97.5 % quantiles of the gamma distribution of this mean and variance (Wilson & Hilferty 1931)."""
     part = variance / (9 * mean * mean)
     root = math.sqrt(part)
