@@ -87,13 +87,16 @@ class ClassifierSettings(_Section):
 class WorkerSettings(_Section):
     """The process: the consumer group and changelog it owns (`app_id`), and where it answers health checks.
 
-    `format` forces the format of the input topic's records, which are recognised otherwise.
+    `format` forces the format of the input topic's records, which are recognised otherwise. It stops when so many records of a
+    partition in a row, or more than this share of the last 500, cannot be used; 0 and 1 are no limit.
     """
 
     app_id: Name = "valuedrift"
     health_host: str = "127.0.0.1"
     health_port: Port = 0
     dead_letter_values: bool = True
+    unusable_in_a_row: Annotated[int, Field(ge=0)] = 100
+    unusable_share: Annotated[float, Field(gt=0, le=1)] = 0.5
     format: str | None = None
 
     @field_validator("format")

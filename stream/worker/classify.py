@@ -45,12 +45,21 @@ class ClassifyStage(Stage[Classified]):
 
     async def work(self, records: Sequence[SourceRecord]) -> Classified:
         """Decodes, classifies and encodes."""
-        batch = self._pipeline.read(records)
+        batch = await self._read(records)
         judged = await asyncio.get_running_loop().run_in_executor(self._threads, self._pipeline.judge, batch)
         scored = self._pipeline.write(batch, judged)
         topic = self.around.topics.scored
         encoded = tuple(Outgoing(topic, each.key, each.value) for each in self._pipeline.encode(scored))
         return Classified(batch, scored, encoded + self._evaluations(scored) + self.around.letters.outgoing(batch.dead))
+
+    async def _read(self, records: Sequence[SourceRecord]) -> Batch:
+        """Decodes; stops the stage where too much is unusable."""
+        caution = self.intake.caution
+        await caution.begin(records)
+        batch = self._pipeline.read(records)
+        used = {(record.source, record.offset) for record, _ in batch.events} if batch.dead else frozenset()
+        await caution.count(records, batch.dead, used=used)
+        return batch
 
     def _evaluations(self, scored: Sequence[Scored]) -> tuple[Outgoing, ...]:
         """The labels once more, for those who keep traces."""
@@ -71,4 +80,5 @@ class ClassifyStage(Stage[Classified]):
 
     def close(self) -> None:
         """Lets the classifier's threads go without waiting for a judgement that is under way."""
+        super().close()
         self._threads.shutdown(wait=False, cancel_futures=True)

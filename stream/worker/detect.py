@@ -62,7 +62,9 @@ class DetectStage(Stage[Judged]):
 
     async def work(self, records: Sequence[SourceRecord]) -> Judged:
         """Decodes and observes. The states are held at once, so that the next micro-batch goes on from them."""
+        await self.intake.caution.begin(records)
         scored, dead = self._read(records)
+        await self.intake.caution.count(records, dead)
         changed = []
         for (monitor, partition), seen in scored.items():
             detected = self._pipeline.observe(monitor.decode(), self._table.states.get(monitor), seen)

@@ -13,15 +13,19 @@ from stream.config import Settings
 from stream.core.taxonomy import Taxonomy
 from stream.formats.missing_time import RecordTime
 from stream.health import HealthServer, MonitorRow, Vitals
+from stream.kafka.memo import Memo
 from stream.metrics import Metrics
 from stream.pipeline import Classify, Detect
 from stream.worker import glance
-from stream.worker.app import new_app
+from stream.worker.app import new_app, notes_group
+from stream.worker.cap import Cap, Limits
+from stream.worker.caution import Caution
 from stream.worker.classify import ClassifyStage
 from stream.worker.detect import DetectStage
 from stream.worker.failure import Failure
 from stream.worker.letters import DeadLetters
 from stream.worker.lifetime import StopTimeoutError, serve
+from stream.worker.notebook import Notebook
 from stream.worker.plan import Plan, make_plan
 from stream.worker.stage import Intake, Stage, Surroundings
 from stream.worker.table import new_table
@@ -95,7 +99,12 @@ def _classify_stage(job: Job, classifier: Classifier, around: Surroundings) -> C
         keep_values=settings.worker.dead_letter_values,
     )
     size, seconds = settings.classifier.batch_size, settings.classifier.max_wait_ms / 1000
-    intake = Intake(topic=settings.kafka.topics.input, size=size, seconds=seconds)
+    topic = settings.kafka.topics.input
+    advice = (
+        f"`valuedrift check {topic}` says what they are; correct [worker] format, or run the version that reads them"
+    )
+    caution = _caution(settings, ClassifyStage.name, advice=advice)
+    intake = Intake(topic=topic, size=size, seconds=seconds, caution=caution)
     app = new_app(settings, ClassifyStage.name)
     return ClassifyStage(app, intake, around, pipeline=pipeline, evaluation_topic=settings.kafka.evaluation_topic)
 
@@ -104,8 +113,16 @@ def _detect_stage(job: Job, plan: Plan, around: Surroundings) -> DetectStage:
     settings = job.settings
     app = new_app(settings, DetectStage.name)
     table = new_table(app, partitions=plan.scored_partitions)
-    intake = Intake(topic=settings.kafka.topics.scored, size=DETECT_RECORDS, seconds=DETECT_SECONDS)
+    caution = _caution(settings, DetectStage.name, advice="Run the version, and the bundle, that wrote them")
+    topic = settings.kafka.topics.scored
+    intake = Intake(topic=topic, size=DETECT_RECORDS, seconds=DETECT_SECONDS, caution=caution)
     return DetectStage(app, intake, around, pipeline=Detect(settings=settings.engine(job.taxonomy)), table=table)
+
+
+def _caution(settings: Settings, stage: str, *, advice: str) -> Caution:
+    chosen = settings.worker
+    cap = Cap(Limits(in_a_row=chosen.unusable_in_a_row, share=chosen.unusable_share), advice=advice)
+    return Caution(cap, Notebook(Memo(settings.kafka, group=notes_group(settings, stage))))
 
 
 def _vitals(job: Job, stages: Sequence[Stage[Any]], detect: DetectStage | None, around: Surroundings) -> Vitals:

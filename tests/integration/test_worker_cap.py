@@ -1,0 +1,43 @@
+"""A deployment that cannot read its topic stops, loses nothing, and drains nothing into the dead letters."""
+
+import pytest
+
+from stream.config import KafkaSettings
+from stream.core.records import Source
+from stream.kafka.memo import Memo, Note
+from tests.integration.conftest import MakeTopic
+from tests.integration.workers import await_records, read, read_json, response, running, send, worker_variables
+
+
+@pytest.fixture
+def variables(environment: dict[str, str], kafka: KafkaSettings) -> dict[str, str]:
+    return {**worker_variables(environment, kafka), "VALUEDRIFT_WORKER__UNUSABLE_IN_A_ROW": "20"}
+
+
+def test_a_wrong_format_stops_the_worker_until_it_is_corrected(variables: dict[str, str], kafka: KafkaSettings) -> None:
+    send(kafka, [(b"m", response(number, "off_topic")) for number in range(200)], partition=0)
+    wrong = {**variables, "VALUEDRIFT_WORKER__FORMAT": "kong"}
+    for said in ("20 records in a row", "still 64 of 64 records"):
+        with running(wrong) as worker:
+            code, errors = worker.end()
+        assert code == 1
+        assert f"{said} of {kafka.topics.input} cannot be used" in errors
+        assert f"valuedrift check {kafka.topics.input}" in errors
+        assert "text" not in errors
+    assert read(kafka, kafka.topics.deadletter) == []
+    with running(variables) as worker:
+        worker.ready()
+        await_records(kafka, kafka.topics.drift, 20)
+        assert worker.stop()[0] == 0
+    assert sum(len(record["offset"]) for record in read_json(kafka, kafka.topics.scored)) == 200
+
+
+def test_notes_are_found_by_whoever_comes_next(kafka: KafkaSettings, make_topic: MakeTopic) -> None:
+    topic = make_topic(2)
+    ours, other = Source(topic, 0), Source(topic, 1)
+    first, second = Memo(kafka, group="g-notes"), Memo(kafka, group="g-notes")
+    assert first.read([ours, other]) == {ours: Note(), other: Note()}
+    first.write({ours: Note(10, 20, 1, stopped=True)})
+    assert second.read([ours, other]) == {ours: Note(10, 20, 1, stopped=True), other: Note()}
+    first.close()
+    second.close()
