@@ -22,6 +22,7 @@ COMMANDS = {
     "replay": "Run history through the same pipeline, paging nobody.",
     "sample": "Ask a model the same prompts again and again.",
     "notify": "Tell PagerDuty, Alertmanager, Slack and others of alerts.",
+    "deadletters": "List, show and resend the records that could not be used.",
     "classify": "Label a file of prompts and responses.",
     "label": "Label some of your own responses; correct shares and entropy by them.",
     "experiment": "Repeat the experiments of the paper on real responses.",

@@ -62,6 +62,19 @@ def is_safe(text: str) -> bool:
     )
 
 
+def visible(text: str) -> str:
+    """Returns the text as a terminal may show it: whatever does not print stands as an escape, so that no text can steer a terminal.
+
+    Examples:
+        >>> print(visible("a\\x1b[2Jb\\u202e\\n日本"))
+        a\\x1b[2Jb\\u202e\\n日本
+    """
+    return "".join(
+        character if is_safe(character) else character.encode("unicode_escape", "surrogatepass").decode()
+        for character in text
+    )
+
+
 def shorten(name: str) -> str:
     """Returns the name, or its head and a hash of the whole where it is longer than 200 characters."""
     if len(name) <= LONGEST:

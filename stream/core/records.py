@@ -269,6 +269,8 @@ class RejectReason(StrEnum):
     CACHE_HIT = "cache_hit"
     TOO_LARGE = "too_large"
     EMPTY_RECORD = "empty_record"
+    KILLS_WORKER = "kills_worker"
+    TOO_MANY_MONITORS = "too_many_monitors"
 
     @property
     def skipped(self) -> bool:
