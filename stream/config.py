@@ -88,7 +88,8 @@ class WorkerSettings(_Section):
     """The process: the consumer group and changelog it owns (`app_id`), and where it answers health checks.
 
     `format` forces the format of the input topic's records, which are recognised otherwise. It stops when so many records of a
-    partition in a row, or more than this share of the last 500, cannot be used; 0 and 1 are no limit.
+    partition in a row, or more than this share of the last 500, cannot be used; 0 and 1 are no limit. A partition of the scored topic
+    holds at most `max_monitors`; records of further ones become dead letters.
     """
 
     app_id: Name = "valuedrift"
@@ -97,6 +98,7 @@ class WorkerSettings(_Section):
     dead_letter_values: bool = True
     unusable_in_a_row: Annotated[int, Field(ge=0)] = 100
     unusable_share: Annotated[float, Field(gt=0, le=1)] = 0.5
+    max_monitors: Annotated[int, Field(ge=1)] = 25_000
     format: str | None = None
 
     @field_validator("format")

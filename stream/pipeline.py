@@ -35,7 +35,7 @@ from stream.core.taxonomy import PAPER, Behaviour, RequestKind, Taxonomy
 from stream.errors import RecordError, SettingsError, UnknownSchemaError
 from stream.formats import recognise
 from stream.formats.missing_time import MissingTime
-from stream.naming import monitor_name, value_of
+from stream.naming import check_monitor, monitor_name, value_of
 from stream.times import known
 
 MAX_RESPONSES = 1_000
@@ -250,6 +250,7 @@ class Detect:
         for record in records:
             try:
                 scored = decode_scored(record.value or b"", self.settings.taxonomy)
+                check_monitor(scored.monitor)
             except RecordError as error:
                 where = f"{record.source.topic}, partition {record.source.partition}, offset {record.offset}"
                 raise RecordError(f"{where}: {error}") from error

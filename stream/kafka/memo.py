@@ -25,12 +25,14 @@ class Note:
     """What is remembered of a partition.
 
     Records from `start` to before `end` were handed over together, by a process that had not finished them yet; `deaths` says how
-    many processes had died before with just these in hand. `stopped` says that a worker stopped here because too much was unusable.
+    many processes had died before with just these in hand. `killers` are offsets of records that are not to be tried again. `stopped`
+    says that a worker stopped here because too much was unusable.
     """
 
     start: int = 0
     end: int = 0
     deaths: int = 0
+    killers: tuple[int, ...] = ()
     stopped: bool = False
 
 
@@ -92,16 +94,17 @@ def _partition(source: Source) -> TopicPartition:
 
 
 def _position(note: Note) -> OffsetAndMetadata:
-    return OffsetAndMetadata(note.end, f"{note.start} {note.deaths} {note.stopped:d}", -1)
+    numbers = (note.start, note.deaths, int(note.stopped), *note.killers)
+    return OffsetAndMetadata(note.end, " ".join(map(str, numbers)), -1)
 
 
 def _note(position: OffsetAndMetadata | None, *, source: Source) -> Note:
     if position is None:
         return Note()
     try:
-        start, deaths, stopped = map(int, position.metadata.split())
+        start, deaths, stopped, *killers = map(int, position.metadata.split())
     except ValueError:
         raise BrokerError(
             f"what is noted of partition {source.partition} of {source.topic} was written by something else"
         ) from None
-    return Note(start, position.offset, deaths, stopped=bool(stopped))
+    return Note(start, position.offset, deaths, tuple(killers), stopped=bool(stopped))

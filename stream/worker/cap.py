@@ -10,8 +10,8 @@ from stream.errors import WorkerError
 WINDOW = 500
 """Records of a partition that a share is taken of."""
 
-UNCOUNTED = frozenset(reason for reason in RejectReason if reason.skipped)
-"""Letters that say nothing about a deployment: nothing is to be repaired."""
+UNCOUNTED = frozenset({*(reason for reason in RejectReason if reason.skipped), RejectReason.TOO_MANY_MONITORS})
+"""Letters that do not count: nothing is to be repaired, or names flood a topic that keeps its records, which must not stop the worker."""
 
 
 Outcomes = list[tuple[int, RejectReason | None]]

@@ -9,6 +9,7 @@ from stream.core.monitor import Monitor
 from stream.core.records import AlertEvent, DeadLetter, Scored, SourceRecord
 from stream.errors import RecordError, StateError
 from stream.pipeline import Detect, Detected, dead_letter, encode_alerts, encode_drift_events, unreadable
+from stream.worker.crowd import Crowd
 from stream.worker.driver import WorkerApp
 from stream.worker.sending import Outgoing, send_all
 from stream.worker.stage import Intake, Stage, Surroundings
@@ -52,6 +53,8 @@ class DetectStage(Stage[Judged]):
         self._pipeline = pipeline
         self._table = table
         self._skipping: dict[bytes, int] = {}
+        self._crowd = Crowd(intake.max_monitors, lambda: table.places)
+        table.on_recover(self._crowd.forget)
         table.on_recover(self._check_states)
         around.metrics.watch_monitors(lambda: len(table.states))
 
@@ -116,6 +119,9 @@ class DetectStage(Stage[Judged]):
             except RecordError as error:
                 log.warning("a scored record becomes a dead letter: %s", error)
                 dead.append(dead_letter(record, unreadable(error)))
+                continue
+            if not all(self._crowd.admits(monitor.encode(), record.source.partition) for monitor in groups):
+                dead.append(dead_letter(record, self._crowd.refused))
                 continue
             for monitor, scored in groups.items():
                 found.setdefault((monitor.encode(), record.source.partition), []).extend(scored)

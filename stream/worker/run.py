@@ -115,7 +115,13 @@ def _detect_stage(job: Job, plan: Plan, around: Surroundings) -> DetectStage:
     table = new_table(app, partitions=plan.scored_partitions)
     caution = _caution(settings, DetectStage.name, advice="Run the version, and the bundle, that wrote them")
     topic = settings.kafka.topics.scored
-    intake = Intake(topic=topic, size=DETECT_RECORDS, seconds=DETECT_SECONDS, caution=caution)
+    intake = Intake(
+        topic=topic,
+        size=DETECT_RECORDS,
+        seconds=DETECT_SECONDS,
+        caution=caution,
+        max_monitors=settings.worker.max_monitors,
+    )
     return DetectStage(app, intake, around, pipeline=Detect(settings=settings.engine(job.taxonomy)), table=table)
 
 

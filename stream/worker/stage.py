@@ -28,12 +28,16 @@ Result = TypeVar("Result")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Intake:
-    """Which topic a stage reads, how large a micro-batch grows, in records and seconds, and what is done about unusable records."""
+    """Which topic a stage reads, how large a micro-batch grows, in records and seconds, and what is done about unusable records.
+
+    A partition may hold `max_monitors`.
+    """
 
     topic: str
     size: int
     seconds: float
     caution: Caution = field(default_factory=Caution)
+    max_monitors: int = 25_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -37,7 +37,7 @@ def test_notes_are_found_by_whoever_comes_next(kafka: KafkaSettings, make_topic:
     ours, other = Source(topic, 0), Source(topic, 1)
     first, second = Memo(kafka, group="g-notes"), Memo(kafka, group="g-notes")
     assert first.read([ours, other]) == {ours: Note(), other: Note()}
-    first.write({ours: Note(10, 20, 1, stopped=True)})
-    assert second.read([ours, other]) == {ours: Note(10, 20, 1, stopped=True), other: Note()}
+    first.write({ours: Note(10, 20, 1, (7, 8), stopped=True)})
+    assert second.read([ours, other]) == {ours: Note(10, 20, 1, (7, 8), stopped=True), other: Note()}
     first.close()
     second.close()

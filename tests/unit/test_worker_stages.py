@@ -63,7 +63,7 @@ class Bench:
         topics = SETTINGS.kafka.topics
         letters = DeadLetters(topics.deadletter, limit=1_000_000, metrics=self.metrics)
         around = Surroundings(topics=topics, letters=letters, metrics=self.metrics, failure=self.failure)
-        intake = Intake(topic=topics.scored, size=10, seconds=0.1)
+        intake = Intake(topic=topics.scored, size=10, seconds=0.1, max_monitors=3)
         self.stage = DetectStage(app, intake, around, pipeline=Detect(settings=ENGINE), table=self.table)
 
 
@@ -169,6 +169,37 @@ def test_a_scored_record_that_cannot_be_read_becomes_a_dead_letter_and_the_rest_
     run(test())
 
 
+def test_a_flood_of_names_fills_no_memory_and_those_that_are_there_stay_watched(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    async def test() -> None:
+        bench = Bench()
+        await bench.stage.work([scored("first", 0, 5), scored("elsewhere", 0, 5, partition=1)])
+        flood = [scored(f"m{number}", 0, 5) for number in range(50)]
+        judged = await bench.stage.work([*flood, scored("first", 5, 5)])
+        assert [(letter.reason.value, letter.offset) for letter in judged.dead] == [("too_many_monitors", 7)] * 48
+        assert set(bench.table.states) == {b"first", b"elsewhere", b"m0", b"m1"}
+        assert sum(each.detected.counted for each in judged.changed) == 15
+
+    run(test())
+    assert caplog.text.count("max_monitors") == 1
+
+
+def test_states_that_were_recovered_count_as_monitors() -> None:
+    async def test() -> None:
+        bench = Bench()
+        states = {name: bench.stage._pipeline.observe(name, None, []).state for name in ("a", "b", "c")}
+        await bench.stage.work([scored("d", 0, 5)])
+        for name, state in states.items():
+            bench.table.hold(name.encode(), state, partition=2)
+        for recovered in bench.table._recover_callbacks:
+            await recovered()
+        judged = await bench.stage.work([scored("e", 0, 5), scored("c", 0, 5)])
+        assert len(judged.dead) == 1
+
+    run(test())
+
+
 def test_a_long_run_of_skipped_responses_is_reported_once(caplog: pytest.LogCaptureFixture) -> None:
     async def test() -> None:
         bench = Bench()
@@ -185,7 +216,7 @@ def test_states_of_other_settings_stop_the_worker_before_it_reads() -> None:
         bench = Bench()
         other = Detect(settings=EngineSettings(window=200, stride=10, learn_from=100))
         bench.table.hold(b"m", other.observe("m", None, []).state, partition=0)
-        (check,) = bench.table._recover_callbacks
+        (check,) = (each for each in bench.table._recover_callbacks if each == bench.stage._check_states)
         checking = asyncio.ensure_future(check())
         await asyncio.wait_for(bench.failure.wait(), 5)
         assert isinstance(bench.failure.error, StateError)
