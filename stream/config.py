@@ -89,13 +89,15 @@ class WorkerSettings(_Section):
 
     `format` forces the format of the input topic's records, which are recognised otherwise. It stops when so many records of a
     partition in a row, or more than this share of the last 500, cannot be used; 0 and 1 are no limit. A partition of the scored topic
-    holds at most `max_monitors`; records of further ones become dead letters.
+    holds at most `max_monitors`; records of further ones become dead letters. It is unhealthy when records wait and none was
+    committed for `stuck_after_s` seconds.
     """
 
     app_id: Name = "valuedrift"
     health_host: str = "127.0.0.1"
     health_port: Port = 0
     dead_letter_values: bool = True
+    stuck_after_s: Annotated[float, Field(gt=0)] = 120.0
     unusable_in_a_row: Annotated[int, Field(ge=0)] = 100
     unusable_share: Annotated[float, Field(gt=0, le=1)] = 0.5
     max_monitors: Annotated[int, Field(ge=1)] = 25_000

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from stream.core.monitor import Monitor
 from stream.core.records import AlertEvent, DeadLetter, Scored, SourceRecord
+from stream.core.settings import EngineSettings
 from stream.errors import RecordError, StateError
 from stream.pipeline import Detect, Detected, dead_letter, encode_alerts, encode_drift_events, unreadable
 from stream.worker.crowd import Crowd
@@ -57,6 +58,11 @@ class DetectStage(Stage[Judged]):
         table.on_recover(self._crowd.forget)
         table.on_recover(self._check_states)
         around.metrics.watch_monitors(lambda: len(table.states))
+
+    @property
+    def settings(self) -> EngineSettings:
+        """The settings that every monitor is judged under."""
+        return self._pipeline.settings
 
     @property
     def states(self) -> Mapping[bytes, bytes]:

@@ -2,7 +2,7 @@
 
 import asyncio
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,11 +12,10 @@ from models.classifier import Classifier
 from stream.config import Settings
 from stream.core.taxonomy import Taxonomy
 from stream.formats.missing_time import RecordTime
-from stream.health import HealthServer, MonitorRow, Vitals
+from stream.health import HealthServer
 from stream.kafka.memo import Memo
 from stream.metrics import Metrics
 from stream.pipeline import Classify, Detect
-from stream.worker import glance
 from stream.worker.app import new_app, notes_group
 from stream.worker.cap import Cap, Limits
 from stream.worker.caution import Caution
@@ -29,6 +28,7 @@ from stream.worker.notebook import Notebook
 from stream.worker.plan import Plan, make_plan
 from stream.worker.stage import Intake, Stage, Surroundings
 from stream.worker.table import new_table
+from stream.worker.vitals import vitals_of
 from stream.worker.warm import compile_detector
 
 DETECT_RECORDS = 512
@@ -75,7 +75,7 @@ async def _run(job: Job, plan: Plan, say: Say) -> None:
     classify = None if job.classifier is None else _classify_stage(job, job.classifier, around)
     detect = _detect_stage(job, plan, around) if job.detects else None
     stages: list[Stage[Any]] = [stage for stage in (classify, detect) if stage is not None]
-    server = HealthServer(_vitals(job, stages, detect, around))
+    server = HealthServer(vitals_of(job.settings, stages, detect, around))
     try:
         url = await server.start(settings.worker.health_host, settings.worker.health_port)
         for line in _introduction(job, plan, url):
@@ -129,20 +129,6 @@ def _caution(settings: Settings, stage: str, *, advice: str) -> Caution:
     chosen = settings.worker
     cap = Cap(Limits(in_a_row=chosen.unusable_in_a_row, share=chosen.unusable_share), advice=advice)
     return Caution(cap, Notebook(Memo(settings.kafka, group=notes_group(settings, stage))))
-
-
-def _vitals(job: Job, stages: Sequence[Stage[Any]], detect: DetectStage | None, around: Surroundings) -> Vitals:
-    async def monitors() -> Sequence[MonitorRow]:
-        return [] if detect is None else await glance.rows(detect.states, job.settings.engine(job.taxonomy))
-
-    def failed() -> str | None:
-        return None if around.failure.error is None else str(around.failure.error)
-
-    def unready() -> str | None:
-        waiting = [stage.name for stage in stages if not stage.ready]
-        return f"waiting for partitions and state of: {', '.join(waiting)}" if waiting else None
-
-    return Vitals(failure=failed, unready=unready, metrics=around.metrics.text, monitors=monitors)
 
 
 def _introduction(job: Job, plan: Plan, url: str) -> list[str]:

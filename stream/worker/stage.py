@@ -19,6 +19,7 @@ from stream.worker.caution import Caution
 from stream.worker.driver import WorkerApp
 from stream.worker.failure import Failure
 from stream.worker.letters import DeadLetters
+from stream.worker.progress import Progress
 
 IN_FLIGHT = 2
 """Micro-batches at a time: one is delivered while the next is worked on."""
@@ -65,7 +66,8 @@ class Stage(abc.ABC, Generic[Result]):
         self.around = around
         self._belt = Belt(depth=IN_FLIGHT, failed=functools.partial(around.failure.note, self.name))
         app.on_partitions_revoked.connect(self._on_revoked)
-        around.metrics.watch_lag(self.name, lambda: app.lag(intake.topic))
+        self.progress = Progress(lambda: app.lag(intake.topic), lambda: app.committed_at)
+        around.metrics.watch_stage(self.name, lag=self.progress.lag, committed=self.progress.last_commit)
         app.agent(source(app, intake.topic), name=self.name, concurrency=1)(self._agent)
 
     @abc.abstractmethod
