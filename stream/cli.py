@@ -29,6 +29,7 @@ COMMANDS = {
     "train": "Train a classifier from labelled rows.",
     "evaluate": "Measure a classifier on labelled rows.",
     "export": "Turn a T5 checkpoint into a verified ONNX bundle.",
+    "status": "Show lag, groups, workers and monitors at a glance.",
     "config": "Print the settings in force, secrets masked.",
 }
 """Name and one-line help of each command; its code is imported only when it is called, so that --help stays fast."""

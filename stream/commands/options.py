@@ -71,6 +71,17 @@ def map_option(command: Callable[P, R]) -> Callable[P, R]:
     )(command)
 
 
+def log_option(command: Callable[P, R]) -> Callable[P, R]:
+    """Adds `--log-format text|json`, for a command that runs for long; it arrives as `log_format`."""
+    return click.option(
+        "--log-format",
+        type=click.Choice(["text", "json"]),
+        default="text",
+        show_default=True,
+        help="How log lines are written on standard error; json is one object a line.",
+    )(command)
+
+
 def one_format(field_map: "FieldMap | None", form: str | None) -> None:
     """Refuses `--map` together with `--format`: what a map makes is of one format, ValueDrift's own."""
     if field_map and form:

@@ -1,11 +1,14 @@
 """A worker on the real broker: responses in, scored records, drift events, alerts and dead letters out."""
 
 import json
+import re
 from base64 import b64decode
 from collections import Counter
 
 import pytest
+from click.testing import CliRunner
 
+from stream.cli import cli
 from stream.config import KafkaSettings
 from tests.integration.processes import eventually
 from tests.integration.workers import (
@@ -54,6 +57,9 @@ def test_a_change_of_behaviour_becomes_an_alert(variables: dict[str, str], kafka
         await_records(kafka, kafka.topics.alerts, 1)
         await_records(kafka, kafka.topics.drift, 40)
         metrics, monitors = worker.get("/metrics"), json.loads(worker.get("/monitors"))
+        health = worker.get("/healthz"), worker.get("/readyz")
+        arguments = ["status", "--url", worker.url, "--monitors"]
+        status = CliRunner().invoke(cli, arguments, env=variables, obj={}).output
         code, errors = worker.stop()
     assert code == 0, errors
     categories = Counter(scored_responses(kafka).values())
@@ -67,6 +73,13 @@ def test_a_change_of_behaviour_becomes_an_alert(variables: dict[str, str], kafka
     assert (row["name"], row["seq"], row["state"]) == ("m", 399, "firing")
     assert row["shares"]["refusal_excessive"] == 1.0
     assert row["entropy"] == 0.0
+    assert health == ("ok\n", "ok\n")
+    groups = {line.split()[0]: line.split() for line in status.splitlines() if "stable" in line}
+    assert set(groups) == {f"{variables['VALUEDRIFT_WORKER__APP_ID']}-{stage}" for stage in ("classify", "detect")}
+    assert {row[3] for row in groups.values()} == {"1"}
+    assert re.search(r"classify: [\d,]+ records wait, last commit \d{4}-", status)
+    assert "monitors: 1 (1 firing)" in status
+    assert float(re.search(r'last_commit_timestamp_seconds{stage="detect"} (\S+)', metrics)[1]) > 1.7e9  # type: ignore[index]
 
 
 def test_each_unusable_record_becomes_a_dead_letter_with_its_original_and_processing_goes_on(
