@@ -52,6 +52,7 @@ class KafkaSettings(_Section):
     sasl_mechanism: Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"] | None = None
     sasl_username: str | None = None
     sasl_password: SecretStr | None = None
+    sasl_password_file: Path | None = None
     ssl_cafile: Path | None = None
     ssl_certfile: Path | None = None
     ssl_keyfile: Path | None = None
@@ -60,6 +61,18 @@ class KafkaSettings(_Section):
     partitions: Annotated[int, Field(ge=1, le=10_000)] = 8
     replication_factor: Annotated[int, Field(ge=1, le=100)] = 1
     input_retention_days: Annotated[float, Field(gt=0)] = 7
+
+    @model_validator(mode="before")
+    @classmethod
+    def _read_password(cls, given: Any) -> Any:
+        """Puts the content of the file in the password's place; whoever prints the settings sees the file's name and a masked value."""
+        file = given.get("sasl_password_file") if isinstance(given, dict) else None
+        if not file:
+            return given
+        try:
+            return {**given, "sasl_password": Path(file).read_text(encoding="utf-8").strip()}
+        except (OSError, UnicodeDecodeError) as error:
+            raise ValueError(f"sasl_password_file {file} cannot be read: {type(error).__name__}") from None
 
     @model_validator(mode="after")
     def _secure(self) -> Self:
@@ -70,7 +83,7 @@ class KafkaSettings(_Section):
         if self.security_protocol.startswith("SASL") and not (
             self.sasl_mechanism and self.sasl_username and self.sasl_password
         ):
-            raise ValueError("SASL needs sasl_mechanism, sasl_username and sasl_password")
+            raise ValueError("SASL needs sasl_mechanism, sasl_username and sasl_password (or sasl_password_file)")
         return self
 
 

@@ -84,6 +84,34 @@ def test_a_password_over_an_unencrypted_connection_must_be_asked_for(monkeypatch
         load()
 
 
+def test_a_password_may_lie_in_a_file_and_is_masked_like_any_other(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    file = tmp_path / "password"
+    file.write_text("horse\n")
+    chosen = {
+        "SECURITY_PROTOCOL": "SASL_SSL",
+        "SASL_MECHANISM": "PLAIN",
+        "SASL_USERNAME": "a",
+        "SASL_PASSWORD_FILE": str(file),
+    }
+    for name, value in chosen.items():
+        monkeypatch.setenv(f"VALUEDRIFT_KAFKA__{name}", value)
+    settings = load()
+    assert settings.kafka.sasl_password is not None
+    assert settings.kafka.sasl_password.get_secret_value() == "horse"
+    assert "horse" not in settings.toml() + repr(settings)
+    again = load(bootstrap_servers="other:9092").kafka.sasl_password
+    assert again is not None
+    assert again.get_secret_value() == "horse"
+
+
+def test_a_password_file_that_cannot_be_read_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("VALUEDRIFT_KAFKA__SASL_PASSWORD_FILE", "/none/password")
+    with pytest.raises(SettingsError, match=r"sasl_password_file /none/password cannot be read"):
+        load()
+
+
 def test_an_error_never_quotes_the_value_of_a_secret(monkeypatch: pytest.MonkeyPatch) -> None:
     Path("valuedrift.toml").write_text('[kafka]\nsasl_password = ["hunter2-secret"]\n')
     with pytest.raises(SettingsError) as caught:
