@@ -1,9 +1,10 @@
-"""A response that aborts the process is set aside, by workers that a supervisor starts again and again, and nothing else is lost."""
+"""A response that aborts the process is set aside, and nothing else is lost; a classifier that hangs is told."""
 
 import json
 import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from urllib.error import HTTPError
 
 import pytest
 
@@ -14,6 +15,7 @@ from tests.integration.workers import (
     await_scored,
     read_json,
     response,
+    running,
     scored_responses,
     send,
     worker_variables,
@@ -51,11 +53,11 @@ class Supervisor:
 
 @contextmanager
 def supervised(environment: Mapping[str, str], *, workers: int) -> Iterator[list[Supervisor]]:
-    running = [Supervisor(environment, "classify") for _ in range(workers)]
+    started = [Supervisor(environment, "classify") for _ in range(workers)]
     try:
-        yield running
+        yield started
     finally:
-        for each in running:
+        for each in started:
             each.stop()
 
 
@@ -79,3 +81,21 @@ def test_a_response_that_aborts_the_process_is_set_aside(
     assert json.loads(letter)["offset"] == 7
     expected = {(1, offset) for offset in range(40)} | {(0, offset) for offset in range(20)} - {(0, 7)}
     assert set(scored_responses(kafka)) == expected
+
+
+def test_a_classifier_that_hangs_makes_the_worker_unhealthy(environment: dict[str, str], kafka: KafkaSettings) -> None:
+    variables = {**worker_variables(environment, kafka), "VALUEDRIFT_WORKER__STUCK_AFTER_S": "2"}
+    with running(variables, "classify", delay=120) as worker:
+        worker.ready()
+        assert worker.get("/healthz") == "ok\n"
+        send(kafka, [(b"m", response(0, "off_topic"))])
+        assert eventually(lambda: "records wait, and nothing was committed for" in verdict(worker), within=30)
+
+
+def verdict(worker: Worker) -> str:
+    try:
+        return worker.get("/healthz")
+    except HTTPError as refused:
+        with refused:
+            assert refused.code == 503
+            return refused.read().decode()

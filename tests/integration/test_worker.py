@@ -4,6 +4,7 @@ import json
 import re
 from base64 import b64decode
 from collections import Counter
+from urllib.error import HTTPError
 
 import pytest
 from click.testing import CliRunner
@@ -53,6 +54,9 @@ def test_a_change_of_behaviour_becomes_an_alert(variables: dict[str, str], kafka
     after = ["refusal_excessive"] * 100
     send(kafka, ((b"m", response(number, label)) for number, label in enumerate(before + after)))
     with running(variables) as worker:
+        worker.await_line("health: ")
+        with pytest.raises(HTTPError, match="503"):
+            worker.get("/readyz")
         worker.ready()
         await_records(kafka, kafka.topics.alerts, 1)
         await_records(kafka, kafka.topics.drift, 40)
