@@ -1,7 +1,7 @@
 """What a stage does about records that cannot be used or that kill it, across restarts and for whoever gets the partition next."""
 
 from collections import deque
-from collections.abc import AsyncGenerator, AsyncIterator, Container, Iterable, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Container, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import replace
 
@@ -35,13 +35,11 @@ class Caution:
         self._killers.clear()
         self._cap.forget()
 
-    async def begin(self, records: Iterable[SourceRecord]) -> None:
+    async def begin(self, records: Sequence[SourceRecord]) -> None:
         """Reads what was noted of partitions that are new here; called before their first records are understood."""
-        firsts: dict[Source, int] = {}
-        for record in records:
-            if record.source not in self._stopped:
-                firsts.setdefault(record.source, record.offset)
-        if firsts:
+        # By number first, because a stage reads one topic, and hashing a Source for each record would cost as much as the rest.
+        begins = {record.source.partition: record for record in reversed(records)}.values()
+        if firsts := {record.source: record.offset for record in begins if record.source not in self._stopped}:
             for source, note in (await self._notebook.read(firsts.keys())).items():
                 self._stopped[source] = note.stopped
                 self._killers[source] = deque(note.killers, MOST_KILLERS)
@@ -54,7 +52,7 @@ class Caution:
         What a piece gave must be in order before the next is asked for: asking says that the worker has survived it.
         """
         await self.begin(records)
-        if not any(self._is_suspect(record) for record in records):
+        if not self._any_suspect(records):
             async with self._turns.together(), self._holding(records):
                 yield Piece(records)
             return
@@ -74,7 +72,7 @@ class Caution:
     async def count(
         self,
         records: Sequence[SourceRecord],
-        dead: Iterable[DeadLetter],
+        dead: Sequence[DeadLetter],
         *,
         used: Container[tuple[Source, int]] = frozenset(),
     ) -> None:
@@ -90,7 +88,7 @@ class Caution:
             self._stopped[error.source] = True
             await self._write({error.source: Note()})  # this process ends by itself, so nobody is suspect
             raise
-        for source in stopped & {record.source for record in records}:
+        for source in stopped and stopped & {record.source for record in records}:
             self._stopped[source] = False
             await self._write({source: Note()})
 
@@ -111,8 +109,13 @@ class Caution:
             for source, note in groups:
                 self._in_hand[source].remove(note.start)
 
-    def _is_suspect(self, record: SourceRecord) -> bool:
-        return record.source in self._suspects or record.offset in self._killers.get(record.source, ())
+    def _any_suspect(self, records: Sequence[SourceRecord]) -> bool:
+        if not self._suspects and not any(self._killers.values()):
+            return False
+        return any(
+            record.source in self._suspects or record.offset in self._killers.get(record.source, ())
+            for record in records
+        )
 
     async def _remember(self, records: Sequence[SourceRecord]) -> None:
         """Notes records that are not to be tried again: others may kill before the letters of these are delivered."""
