@@ -231,3 +231,14 @@ def test_the_changelog_is_named_after_the_consumer_group() -> None:
         assert Bench().table.changelog_topic_name == changelog_name("valuedrift-detect") == CHANGELOG
 
     run(test())
+
+
+def test_what_is_remembered_of_partitions_is_asked_again_when_they_change_hands() -> None:
+    async def test() -> None:
+        bench = Bench()
+        await bench.stage.work([scored("m", 0, 5)])
+        assert bench.stage.intake.caution._stopped
+        await bench.stage.app.on_partitions_revoked.send(set())
+        assert not bench.stage.intake.caution._stopped
+
+    run(test())
