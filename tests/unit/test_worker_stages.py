@@ -88,7 +88,7 @@ def raw(value: bytes, *, key: bytes = b"k", partition: int = 2) -> SourceRecord:
 
 
 def run(test: Coroutine[None, None, None]) -> None:
-    asyncio.run(asyncio.wait_for(test, 10))
+    asyncio.run(asyncio.wait_for(test, 60))  # the first one may compile the detector
 
 
 async def settle() -> None:
