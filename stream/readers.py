@@ -2,12 +2,17 @@
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from itertools import groupby, islice
+from io import BytesIO
+from itertools import chain, groupby, islice
 from operator import attrgetter
 
 import numpy as np
 import numpy.typing as npt
 
+from stream.codec.control import SCHEMA as CONTROL
+from stream.codec.control import decode_control
+from stream.codec.wire import schema_of
+from stream.core.control import Accept
 from stream.core.records import DeadLetter, Micros, RejectReason, Scored, Source, SourceRecord
 from stream.errors import InputError, RecordError
 from stream.files import NO_TIME, LogFiles
@@ -54,6 +59,8 @@ def read_rows(
 ) -> None:
     """Judges files of labelled rows; nothing is classified. `every` is that of `read_responses`, counted in rows.
 
+    Control records among the rows are obeyed where they stand, if their own time lies in the period.
+
     Raises:
         InputError: a file cannot be read, or a row has no time and `every` is not given.
     """
@@ -62,18 +69,18 @@ def read_rows(
     for source, pieces in groupby(files.pieces(PIECE_BYTES), key=lambda piece: piece[0]):
         offset = 0
         spaced = None if every is None else Spaced(every, EARLIEST + every * rows_before)
-        for content in growth.join(pieces):
+        for content in _apart(growth.join(pieces)):
+            if schema_of(content) == CONTROL:
+                recorder.take((), _obey(_line(source, offset, content), recorder, period, keep_values=keep_values))
+                offset += 1
+                continue
             rows = decode_labelled_rows(
                 content, recorder.settings.taxonomy, source=source, first_offset=offset, spaced=spaced
             )
             offset += rows.n
             growth.note(rows)
             letters = [
-                dead_letter(
-                    SourceRecord(source=source, offset=at, key=None, value=line, headers=(), timestamp=NO_TIME),
-                    reject,
-                    keep_value=keep_values,
-                )
+                dead_letter(_line(source, at, line), reject, keep_value=keep_values)
                 for at, line, reject in rows.rejects
             ]
             _demand_times(letters)
@@ -82,6 +89,33 @@ def read_rows(
             recorder.take([piece for piece in wanted if len(piece.places)], letters)
             watch()
         rows_before += offset
+
+
+def _apart(contents: Iterable[bytes]) -> Iterator[bytes]:
+    """The same lines, each control record by itself."""
+    mark = CONTROL.encode()
+    for content in contents:
+        if mark not in content:
+            yield content
+            continue
+        for is_control, some in groupby(BytesIO(content), lambda line: schema_of(line) == CONTROL):
+            lines = list(some)
+            yield from lines if is_control else (b"".join(lines),)
+
+
+def _obey(line: SourceRecord, recorder: Recorder, period: Period, *, keep_values: bool) -> list[DeadLetter]:
+    """Does what a control record says, if its time is in the period; one that cannot be read is a dead letter."""
+    try:
+        order = decode_control(line.value or b"", source=line.source, offset=line.offset)
+    except RecordError as error:
+        return [dead_letter(line, unreadable(error), keep_value=keep_values)]
+    if period.holds(np.array([order.ts])).all():
+        recorder.obey(order)
+    return []
+
+
+def _line(source: Source, offset: int, line: bytes) -> SourceRecord:
+    return SourceRecord(source=source, offset=offset, key=None, value=line.strip(), headers=(), timestamp=NO_TIME)
 
 
 class _Growth:
@@ -162,7 +196,11 @@ def read_scored_topic(records: Iterable[SourceRecord], recorder: Recorder, *, wa
             except RecordError as error:
                 recorder.take((), [dead_letter(record, unreadable(error))])
             else:
-                recorder.take([_in_order(scored) for several in groups.values() for scored in several])
+                for entry in chain.from_iterable(groups.values()):
+                    if isinstance(entry, Accept):
+                        recorder.obey(entry)
+                    else:
+                        recorder.take([_in_order(entry)])
         watch()
 
 

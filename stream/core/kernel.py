@@ -16,9 +16,12 @@ from numba import njit
 FULL_PANE, FULL_BLOCK, LEARNED, ALARM = 1, 2, 4, 8
 """Bits of a code: a pane or block is full; the reference has its target; channel 0 alarms. Channel i alarms with `ALARM << i`."""
 
-SEEN, LEARNT, STRIDE, TARGET, OPENED, LAST, CLOSED, FILLED = range(8)
+SEEN, LEARNT, STRIDE, TARGET, OPENED, LAST, CLOSED, FILLED, ORIGIN, SINCE, SINCE_TS = range(11)
 """Places in `Counts.scalars`: responses so far; of them in this attempt at learning (-1 once learned); pane size; responses to learn;
-time of the open pane's first response; time of the last response; blocks closed since learning; responses in the open block."""
+time of the open pane's first response; time of the last response; blocks closed since learning; responses in the open block; where the
+reference is from (`LEARNED_HERE`, `ACCEPTED` or `GIVEN`); the first response judged against it; the time of the response before."""
+LEARNED_HERE, ACCEPTED, GIVEN = range(3)
+"""Origins of a reference: the monitor's own responses, such a level that a person accepted, or a file. One from a file never grows."""
 PARTIAL, PREVIOUS, WINDOW, MOMENT = range(4)
 """Rows of `Counts.rows`: the open pane; full panes one stride ago; full panes kept; the same weighted by position 0, 1, …"""
 
@@ -45,7 +48,7 @@ def compiled(function: _F) -> _F:
 
 
 class Counts(NamedTuple):
-    """What was counted: `scalars` (8,), `rows` (4, k), `panes` (window / stride, k) as a ring with the times `opened` at which each began.
+    """What was counted: `scalars` (11,), `rows` (4, k), `panes` (window / stride, k) as a ring with the times `opened` at which each began.
 
     `older` (levels, k) and `older_opened` are what left the window, in buckets of doubling length; `blocks` (LAG + 2, k) is a ring of what
     waits to join references; `recent` uint8 is a ring of the last categories; `cuts` (3, k) are the counts at each quarter of the learning;
@@ -164,7 +167,8 @@ def _learn(category: int, counts: Counts, belief: Belief) -> int:
 
 @compiled
 def close_block(counts: Counts, belief: Belief, plan: Plan) -> None:
-    """Let blocks that have waited long enough join the references, and open a new one. What came while a channel fired never joins its."""
+    """Let blocks that have waited long enough join the references, and open a new one. What came while a channel
+    fired never joins its, and nothing joins one from a file."""
     scalars, blocks = counts.scalars, counts.blocks
     scalars[CLOSED] += 1
     scalars[FILLED] = 0
@@ -172,7 +176,7 @@ def close_block(counts: Counts, belief: Belief, plan: Plan) -> None:
     for category in range(blocks.shape[1]):
         blocks[closed % len(blocks), category] = 0
     for channel in range(len(belief.size)):
-        if belief.firing[channel]:
+        if belief.firing[channel] or scalars[ORIGIN] == GIVEN:
             belief.joins[channel] = closed + 1
             continue
         joined = False
@@ -297,8 +301,17 @@ def tabulate(channel: int, belief: Belief, plan: Plan) -> None:  # noqa: C901 - 
 
 
 @compiled
+def weigh(belief: Belief, plan: Plan) -> None:
+    """Recompute the channels' statistics from the sums, under the references of now."""
+    for channel in range(len(belief.statistic)):
+        belief.statistic[channel] = 0.0
+        for place in range(plan.first[channel], plan.first[channel + 1]):
+            belief.statistic[channel] += plan.prior[place] * belief.sums[place]
+
+
+@compiled
 def derive(counts: Counts, belief: Belief, plan: Plan) -> None:
-    """Recompute what follows from panes and references: window totals, sizes, and what is looked for."""
+    """Recompute what follows from panes, references and sums: window totals, sizes, what is looked for, and statistics."""
     rows, panes = counts.rows, counts.panes
     end = counts.scalars[SEEN] // counts.scalars[STRIDE]
     kept = min(end, len(panes))
@@ -315,6 +328,8 @@ def derive(counts: Counts, belief: Belief, plan: Plan) -> None:
             belief.size[channel] += belief.counts[channel, category]
         if counts.scalars[LEARNT] < 0:
             tabulate(channel, belief, plan)
+    if counts.scalars[LEARNT] < 0:
+        weigh(belief, plan)
 
 
 @compiled

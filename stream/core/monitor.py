@@ -5,8 +5,9 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from stream.core import rules
+from stream.core import baseline, rules
 from stream.core.alerts import Finding, Open, Place, alert
+from stream.core.control import Accept, Entry
 from stream.core.describe import drift_event
 from stream.core.detectors import design, hold, restart
 from stream.core.kernel import (
@@ -22,11 +23,10 @@ from stream.core.kernel import (
     advance,
     close_block,
     close_pane,
-    derive,
     extremes,
+    weigh,
 )
-from stream.core.records import AlertEvent, DriftEvent, Micros, Rule, Scored, State, Status
-from stream.core.reference import is_stable
+from stream.core.records import AlertEvent, DriftEvent, Micros, Reason, Rule, Scored, State, Status
 from stream.core.settings import EngineSettings
 from stream.core.state import new_state, pack, unpack
 from stream.core.window import EXAMPLES
@@ -37,7 +37,7 @@ PENDING = 0.25
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Observed:
-    """What one scored record gave rise to, in log order; `counted` + `skipped` is its number of responses."""
+    """What one record of the log gave rise to, in log order; `counted` + `skipped` is its number of responses."""
 
     drift: tuple[DriftEvent, ...]
     alerts: tuple[AlertEvent, ...]
@@ -73,6 +73,8 @@ class Monitor:
         self.name = name
         self._design = design(settings)
         self._memory = new_state(self._design)
+        if settings.reference is not None:
+            baseline.given(self._memory, self._design, settings.reference)
 
     @property
     def settings(self) -> EngineSettings:
@@ -84,12 +86,15 @@ class Monitor:
         """Number of responses counted so far, which is also the `seq` of the next one."""
         return int(self._memory.counts.scalars[SEEN])
 
-    def observe(self, scored: Scored) -> Observed:
-        """Count a record's responses, except those whose offset was counted before this record, and say what they show.
+    def observe(self, entry: Entry) -> Observed:
+        """Take the log's next record: count its responses or do what it says, unless its offset was counted before; say what it shows.
 
         Raises:
             ValueError: a category is outside the taxonomy, or the columns differ in length.
         """
+        return self._accept(entry) if isinstance(entry, Accept) else self._count(entry)
+
+    def _count(self, scored: Scored) -> Observed:
         batch = _fresh(scored, self._memory.offsets.get(scored.source, -1), len(self.settings.taxonomy))
         drift: list[DriftEvent] = []
         alerts: list[AlertEvent] = []
@@ -105,6 +110,7 @@ class Monitor:
         if n:
             self._remember(batch)
             memory.offsets[scored.source] = batch.last
+            memory.classifier = batch.classifier
         return Observed(drift=tuple(drift), alerts=tuple(alerts), counted=n, skipped=len(scored) - n)
 
     def glance(self) -> Glance:
@@ -141,7 +147,7 @@ class Monitor:
             seq=self.seen - 1,
             classifier=batch.classifier,
         )
-        unstable = bool(code & LEARNED) and not self._learn()
+        unstable = bool(code & LEARNED) and not baseline.learned(memory, plan_of)
         delta = rules.step(memory, plan_of) if code & FULL_PANE else None
         decided: list[int] = []
         for channel in range(len(plan_of.channels)):
@@ -180,19 +186,32 @@ class Monitor:
             )
         return alert(finding, place, self.settings.taxonomy)
 
-    def _learn(self) -> bool:
-        """Take the learned reference into use, or throw it away because it was not at rest; says which."""
-        memory = self._memory
-        stable = is_stable(memory.counts.cuts, memory.belief.counts[0], self._design.channels[0].streams)
-        if stable:
-            memory.counts.scalars[LEARNT] = -1
-            derive(memory.counts, memory.belief, memory.plan)
-            memory.belief.begun[:] = self.seen
-        else:
-            memory.counts.scalars[LEARNT] = 0
-            memory.belief.counts[:] = 0
-            memory.belief.size[:] = 0
-        return stable
+    def _accept(self, order: Accept) -> Observed:
+        """Close the alerts that were raised against the reference, and begin a new one; a monitor that has seen nothing has no level."""
+        memory, plan_of = self._memory, self._design
+        fresh = order.offset > memory.offsets.get(order.source, -1)
+        if not (fresh and self.seen):
+            return Observed(drift=(), alerts=(), counted=0, skipped=0)
+        memory.offsets[order.source] = order.offset
+        if memory.counts.scalars[LEARNT] < 0:
+            weigh(memory.belief, memory.plan)  # a block may have joined a reference since the last response
+        place = Place(
+            monitor=self.name,
+            event_id=order.control_id,
+            ts=int(memory.counts.scalars[LAST]),
+            seq=self.seen - 1,
+            classifier=memory.classifier,
+        )
+        findings = [
+            rules.over(memory, plan_of, channel, Reason.ACCEPTED)
+            for channel in range(len(plan_of.channels))
+            if memory.belief.firing[channel]
+        ]
+        stable = baseline.accept(memory, plan_of, order.learn)
+        alerts = [self._enter(finding, place) for finding in findings]
+        condition = self._condition() if stable else State.UNSTABLE_REFERENCE
+        event = drift_event(memory, plan_of, place, condition, None)
+        return Observed(drift=(event,), alerts=tuple(alerts), counted=0, skipped=0)
 
     def _condition(self) -> State:
         memory = self._memory

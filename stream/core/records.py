@@ -115,13 +115,14 @@ class Rule(StrEnum):
 
 
 class Reason(StrEnum):
-    """Why an alert was emitted."""
+    """Why an alert was emitted: what was found, or why it is over."""
 
     BEHAVIOUR_CHANGED = "behaviour_changed"
     TRAFFIC_CHANGED = "traffic_changed"
     RATE_ABOVE_EPSILON = "rate_above_epsilon"
     RETURNED_TO_REFERENCE = "returned_to_reference"
     RATE_WITHIN_EPSILON = "rate_within_epsilon"
+    ACCEPTED = "accepted"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -155,18 +156,36 @@ class Rate:
     unit: str
 
 
+class Origin(StrEnum):
+    """Where a reference came from: the monitor's own first responses, a level that a person accepted, or a file."""
+
+    LEARNED = "learned"
+    ACCEPTED = "accepted"
+    FILE = "file"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Since:
+    """Since when a reference is in force: the first response judged against it, and the time of the one before (None: there is none)."""
+
+    seq: int
+    ts: Micros | None
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reference:
     """The distribution that responses are judged against: where it came from, and its counts by category.
 
-    While it is being learned `n` counts towards `target`.
+    While it is being learned `n` counts towards `target` and `since` is None. It is `growing` while responses of now will join it.
     """
 
-    origin: str
+    origin: Origin
     n: int
     target: int
     counts: tuple[int, ...]
     entropy: float
+    since: Since | None
+    growing: bool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

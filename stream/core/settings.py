@@ -9,6 +9,11 @@ from stream.core.taxonomy import PAPER, Taxonomy
 
 Watch = Literal["behaviour", "all"]
 
+FEWEST = 100
+"""Responses that a reference must have: with fewer, rare behaviours would not be in it at all."""
+MOST = 10**12
+"""Responses that a reference may have, so that no sum overflows."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EngineSettings:
@@ -16,7 +21,8 @@ class EngineSettings:
 
     `false_alarm_interval` is the mean number of responses between false alarms of one monitor and rule. `epsilon` (nats per
     stride, the paper's ε) switches the entropy-rate rule on; None leaves it off. `sigma` (nats per stride, the paper's σ: dS/dt of the base
-    model) decides nothing: with it drift events carry γ_eff = σ - dS/dt.
+    model) decides nothing: with it drift events carry γ_eff = σ - dS/dt. `reference` (counts by category) is what every monitor is judged
+    against from its first response; without it each learns its own from its first `learn_from` responses.
 
     Raises:
         ValueError: a setting is out of range; the message names it.
@@ -31,14 +37,17 @@ class EngineSettings:
     traffic_mix: bool = True
     epsilon: float | None = None
     sigma: float | None = None
+    reference: tuple[int, ...] | None = None
 
     def __post_init__(self) -> None:
         if self.stride < 1:
             raise ValueError(f"stride must be at least 1 response, got {self.stride}")
         if self.window < self.stride or self.window % self.stride:
             raise ValueError(f"window must be a multiple of stride ({self.stride}), got {self.window}")
-        if self.learn_from < 100:
-            raise ValueError(f"learn_from must be at least 100 responses, got {self.learn_from}")
+        if self.learn_from < FEWEST:
+            raise ValueError(f"learn_from must be at least {FEWEST} responses, got {self.learn_from}")
+        if self.reference is not None:
+            self._check_reference(self.reference)
         if self.false_alarm_interval < 100:
             raise ValueError(f"false_alarm_interval must be at least 100 responses, got {self.false_alarm_interval}")
         if self.watch not in ("behaviour", "all"):
@@ -47,6 +56,14 @@ class EngineSettings:
             raise ValueError(f"epsilon must be above 0 nats per stride, got {self.epsilon}")
         if self.sigma is not None and not math.isfinite(self.sigma):
             raise ValueError(f"sigma must be a finite number of nats per stride, got {self.sigma}")
+
+    def _check_reference(self, counts: tuple[int, ...]) -> None:
+        if len(counts) != len(self.taxonomy):
+            raise ValueError(f"reference must have {len(self.taxonomy)} counts, one a behaviour, got {len(counts)}")
+        if min(counts) < 0 or not FEWEST <= sum(counts) <= MOST:
+            raise ValueError(
+                f"reference must have counts of 0 or more, {FEWEST} to {MOST:,} together, got {sum(counts)}"
+            )
 
     @property
     def fingerprint(self) -> str:

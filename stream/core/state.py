@@ -19,10 +19,10 @@ from stream.core.records import Onset, Rule, Severity, Source
 from stream.core.window import EXAMPLES, OLDER, RECENT
 from stream.errors import StateError
 
-VERSION = 1
+VERSION = 2
 """Of the layout below: a change of it makes older state unreadable, and says so."""
 
-_SCALARS = 8
+_SCALARS = 11
 _HEADER = struct.Struct("<H8s")
 _OPEN = struct.Struct("<BB6q")
 _OFFSET = struct.Struct("<BIq")
@@ -46,6 +46,7 @@ class State:
     offsets: dict[Source, int]
     alarms: dict[Rule, Open]
     examples: list[tuple[str, ...]]
+    classifier: str
 
 
 def new_state(plan_of: Design) -> State:
@@ -87,6 +88,7 @@ def new_state(plan_of: Design) -> State:
         offsets={},
         alarms={},
         examples=[()] * k,
+        classifier="",
     )
 
 
@@ -158,9 +160,9 @@ def _short_type(plan_of: Design) -> np.dtype[np.unsignedinteger]:
 
 
 def _pack_rest(state: State) -> bytes:
-    """Offsets, open alerts, and at the end all texts: topics, then the examples of each category."""
+    """Offsets, open alerts, and at the end all texts: topics, the examples of each category, the classifier of the last response."""
     topics = sorted({source.topic for source in state.offsets})
-    texts = [*topics, *chain.from_iterable(state.examples)]
+    texts = [*topics, *chain.from_iterable(state.examples), state.classifier]
     parts = [_COUNTS.pack(len(topics), len(state.alarms), len(state.offsets), len(texts))]
     for source, offset in state.offsets.items():
         parts.append(_OFFSET.pack(topics.index(source.topic), source.partition, offset))
@@ -226,10 +228,11 @@ def _read_rest(state: State, reader: _Reader) -> None:
     ends = list(accumulate(struct.unpack_from(f"<{texts}H", reader.data, reader.place), initial=0))
     reader.place += 2 * texts
     text = reader.data[reader.place :].decode()
-    if len(text) != ends[-1] or sum(per_category) + topics != texts:
+    if len(text) != ends[-1] or topics + sum(per_category) + 1 != texts:
         raise ValueError("its texts are cut off")
     words = iter([text[start:end] for start, end in pairwise(ends)])
     names = list(islice(words, topics))
     for topic, partition, offset in offsets:
         state.offsets[Source(names[topic], partition)] = offset
     state.examples = [tuple(islice(words, kept)) for kept in per_category]
+    state.classifier = next(words)

@@ -5,8 +5,9 @@ import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from stream.core.control import Entry
 from stream.core.monitor import Monitor
-from stream.core.records import AlertEvent, DeadLetter, Scored, SourceRecord
+from stream.core.records import AlertEvent, DeadLetter, SourceRecord
 from stream.core.settings import EngineSettings
 from stream.errors import RecordError, StateError
 from stream.pipeline import Detect, Detected, dead_letter, encode_alerts, encode_drift_events, unreadable
@@ -115,9 +116,9 @@ class DetectStage(Stage[Judged]):
             self.around.failure.note(self.name, error)
             await asyncio.Event().wait()  # until the process ends: a recovery that completes would let reading begin
 
-    def _read(self, records: Sequence[SourceRecord]) -> tuple[dict[tuple[bytes, int], list[Scored]], list[DeadLetter]]:
-        """The scored records of each monitor and partition, in order; one that cannot be read becomes a dead letter."""
-        found: dict[tuple[bytes, int], list[Scored]] = {}
+    def _read(self, records: Sequence[SourceRecord]) -> tuple[dict[tuple[bytes, int], list[Entry]], list[DeadLetter]]:
+        """What the log holds for each monitor and partition, in order; a record that cannot be read becomes a dead letter."""
+        found: dict[tuple[bytes, int], list[Entry]] = {}
         dead = []
         for record in records:
             try:
@@ -129,8 +130,8 @@ class DetectStage(Stage[Judged]):
             if not all(self._crowd.admits(monitor.encode(), record.source.partition) for monitor in groups):
                 dead.append(dead_letter(record, self._crowd.refused))
                 continue
-            for monitor, scored in groups.items():
-                found.setdefault((monitor.encode(), record.source.partition), []).extend(scored)
+            for monitor, entries in groups.items():
+                found.setdefault((monitor.encode(), record.source.partition), []).extend(entries)
         return found, dead
 
     def _note_skips(self, monitor: bytes, detected: Detected) -> None:

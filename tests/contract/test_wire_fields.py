@@ -19,6 +19,7 @@ from stream.core.records import (
     DriftEvent,
     EntropyEstimate,
     Onset,
+    Origin,
     Rate,
     Reason,
     Reference,
@@ -26,6 +27,7 @@ from stream.core.records import (
     Rule,
     Scored,
     Severity,
+    Since,
     Source,
     SourceRecord,
     State,
@@ -70,7 +72,15 @@ DRIFT = DriftEvent(
     statistic=0,
     threshold=0,
     state=State.OK,
-    reference=Reference(origin="learned", n=1, target=1, counts=(1, 0, 0, 0, 0), entropy=0),
+    reference=Reference(
+        origin=Origin.LEARNED,
+        n=1,
+        target=1,
+        counts=(1, 0, 0, 0, 0),
+        entropy=0,
+        since=Since(seq=1_000, ts=None),
+        growing=True,
+    ),
 )
 ALERT = AlertEvent(
     alert_id="a",

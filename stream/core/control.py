@@ -1,0 +1,36 @@
+"""What stands in the scored log beside responses, because it changes a decision: a level that a person accepted.
+
+A control record is applied where it lies in the log, so that a replay of the log decides as the worker did.
+"""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from stream.core.records import Micros, Scored, Source
+
+
+class Learn(StrEnum):
+    """What the new reference is made of: the window of responses before the record, or the next responses after it."""
+
+    WINDOW = "window"
+    NEXT = "next"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Accept:
+    """A person accepts the present level of a monitor as the new normal.
+
+    `ts` is when the person said so, by the clock; it decides nothing, for a monitor lives in the time of its responses.
+    `source` and `offset` are the record's place in the log.
+    """
+
+    control_id: str
+    monitor: str
+    ts: Micros
+    learn: Learn
+    source: Source
+    offset: int
+
+
+Entry = Scored | Accept
+"""What one record of the scored log holds."""
