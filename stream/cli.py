@@ -20,6 +20,7 @@ COMMANDS = {
     "tail": "Follow growing log files into Kafka, across rotation and restarts.",
     "collect": "Take responses over HTTP and put them into Kafka.",
     "replay": "Run history through the same pipeline, paging nobody.",
+    "baseline": "See, compare, accept and learn what monitors take for normal.",
     "sample": "Ask a model the same prompts again and again.",
     "notify": "Tell PagerDuty, Alertmanager, Slack and others of alerts.",
     "deadletters": "List, show and resend the records that could not be used.",

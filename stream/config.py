@@ -14,6 +14,7 @@ import tomli_w
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
+from stream.codec.baseline import read_baseline
 from stream.core.settings import EngineSettings, Watch
 from stream.core.taxonomy import Taxonomy
 from stream.errors import SettingsError
@@ -140,9 +141,10 @@ class MonitorSettings(_Section):
 
 
 class ReferenceSettings(_Section):
-    """What normal is learned from: the first `learn_from` responses of each monitor."""
+    """What normal is: the first `learn_from` responses of each monitor, or what a `file` of `valuedrift baseline learn` says."""
 
     learn_from: int = 1000
+    file: Path | None = None
 
 
 class DriftRule(_Section):
@@ -199,11 +201,12 @@ class Settings(BaseSettings):
         return env_settings, init_settings
 
     def engine(self, taxonomy: Taxonomy) -> EngineSettings:
-        """What the core needs of these settings, for the behaviours of `taxonomy`.
+        """What the core needs of these settings, for the behaviours of `taxonomy`. Reads the file of the reference, if one is set.
 
         Raises:
-            SettingsError: a value is out of range.
+            SettingsError: a value is out of range, or the reference's file cannot be used.
         """
+        given = None if self.reference.file is None else read_baseline(self.reference.file, taxonomy).counts
         try:
             return EngineSettings(
                 taxonomy=taxonomy,
@@ -215,6 +218,7 @@ class Settings(BaseSettings):
                 traffic_mix=self.rules.traffic_mix.enabled,
                 epsilon=self.rules.entropy_rate.epsilon if self.rules.entropy_rate.enabled else None,
                 sigma=self.monitor.sigma,
+                reference=given,
             )
         except ValueError as error:
             raise SettingsError(f"{error}; change it in valuedrift.toml or the environment") from None

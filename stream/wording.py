@@ -2,7 +2,7 @@
 
 from datetime import UTC, datetime, timedelta
 
-from stream.core.records import AlertEvent, Contributor, Micros, Onset, Rule, Status
+from stream.core.records import AlertEvent, Contributor, Micros, Onset, Reason, Rule, Status
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -12,6 +12,11 @@ def sentence(alert: AlertEvent) -> str:
 
     It names shares before (the reference) and since the onset, and how many responses the decision took.
     """
+    if alert.reason is Reason.ACCEPTED:
+        return (
+            f"At {instant(alert.ts)} the present level of {_subject(alert.rule)} was accepted as the new reference; "
+            f"the alert of {instant(alert.starts_at)} is resolved."
+        )
     if alert.status is Status.RESOLVED:
         return (
             f"Since {instant(alert.ts)} {_subject(alert.rule)} is back at the reference; "

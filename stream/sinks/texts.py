@@ -25,6 +25,7 @@ _BEHAVIOURS = {
 }
 _TRAFFIC = "the mix of requests changed"
 _RETURNED = {
+    Reason.ACCEPTED: "is accepted as the new normal",
     Reason.RETURNED_TO_REFERENCE: "is back at its reference",
     Reason.RATE_WITHIN_EPSILON: "no longer changes faster than ε",
 }
