@@ -15,6 +15,8 @@ from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, f
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from stream.codec.baseline import read_baseline
+from stream.core.limits import Limit, NoData, Silence
+from stream.core.records import Rule, Severity
 from stream.core.settings import EngineSettings, Watch
 from stream.core.taxonomy import Taxonomy
 from stream.errors import SettingsError
@@ -167,12 +169,76 @@ class EntropyRateRule(_Section):
     epsilon: float = 0.001
 
 
+class LimitRule(_Section):
+    """Bounds for one number of the window; it fires when the number is beyond one for certain, and resolves when it is back within.
+
+    `critical_at` is a bound further out, from which on an alert is critical.
+    """
+
+    above: float | None = None
+    below: float | None = None
+    confidence: float = 0.99
+    min_n: int = 200
+    severity: Severity = Severity.WARNING
+    critical_at: float | None = None
+
+    def limit(self, rule: Rule, category: int | None = None) -> Limit:
+        """The same for the core."""
+        return Limit(rule=rule, category=category, **self.model_dump(include=set(LimitRule.model_fields)))
+
+
+class EntropyLevelRule(LimitRule):
+    """Bounds for the entropy of the window, in nats."""
+
+    enabled: bool = False
+
+
+class LowConfidenceRule(LimitRule):
+    """A bound for the share of responses that the classifier is less sure of than `threshold`."""
+
+    enabled: bool = False
+    threshold: float = 0.5
+    above: float | None = 0.2
+
+
+class NoDataRule(_Section):
+    """What silence of a monitor means: nothing (`hold`), an alert, or the end of its open alerts; after `after_s` seconds."""
+
+    policy: Literal["hold", "alert", "resolve"] = "hold"
+    after_s: Annotated[float, Field(ge=1)] = 3600
+    severity: Severity = Severity.WARNING
+
+
 class Rules(_Section):
-    """Which rules judge the stream."""
+    """Which rules judge the stream. `category_share` has bounds for the share of behaviours, by name."""
 
     drift: DriftRule = DriftRule()
     traffic_mix: TrafficMixRule = TrafficMixRule()
     entropy_rate: EntropyRateRule = EntropyRateRule()
+    entropy_level: EntropyLevelRule = EntropyLevelRule()
+    category_share: dict[str, LimitRule] = {}
+    low_confidence: LowConfidenceRule = LowConfidenceRule()
+    no_data: NoDataRule = NoDataRule()
+
+    def limits(self, taxonomy: Taxonomy) -> tuple[Limit, ...]:
+        """The bounds that are set.
+
+        Raises:
+            ValueError: one is out of range, or of a behaviour that the taxonomy lacks; the message names the section.
+        """
+        chosen = [(Rule.CATEGORY_SHARE, name, rule) for name, rule in sorted(self.category_share.items())]
+        found = []
+        for kind, name, rule in (
+            *([(Rule.ENTROPY_LEVEL, None, self.entropy_level)] if self.entropy_level.enabled else []),
+            *chosen,
+            *([(Rule.LOW_CONFIDENCE, None, self.low_confidence)] if self.low_confidence.enabled else []),
+        ):
+            try:
+                found.append(rule.limit(kind, None if name is None else taxonomy.index(name)))
+            except ValueError as error:
+                section = ".".join(filter(None, ("rules", kind.value, name)))
+                raise ValueError(f"[{section}] {error}") from None
+        return tuple(found)
 
 
 class Settings(BaseSettings):
@@ -219,6 +285,9 @@ class Settings(BaseSettings):
                 epsilon=self.rules.entropy_rate.epsilon if self.rules.entropy_rate.enabled else None,
                 sigma=self.monitor.sigma,
                 reference=given,
+                limits=self.rules.limits(taxonomy),
+                confident_from=self.rules.low_confidence.threshold if self.rules.low_confidence.enabled else None,
+                no_data=_no_data(self.rules.no_data),
             )
         except ValueError as error:
             raise SettingsError(f"{error}; change it in valuedrift.toml or the environment") from None
@@ -226,6 +295,12 @@ class Settings(BaseSettings):
     def toml(self) -> str:
         """The settings in force as TOML, secrets masked, unset keys left out."""
         return tomli_w.dumps(json.loads(self.model_dump_json(exclude_none=True)))
+
+
+def _no_data(rule: NoDataRule) -> NoData | None:
+    if rule.policy == "hold":
+        return None
+    return NoData(after=round(rule.after_s * 1_000_000), policy=Silence(rule.policy), severity=rule.severity)
 
 
 def load(file: Path | None = None, *, bootstrap_servers: str | None = None) -> Settings:

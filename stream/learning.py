@@ -53,7 +53,7 @@ def rows_of(files: tuple[Path, ...], taxonomy: Taxonomy) -> Iterator[Scored]:
         rows = decode_labelled_rows(content, taxonomy, source=source, first_offset=offset)
         offset += rows.n
         for _, line, reject in rows.rejects:
-            if wire.schema_of(line) != control.SCHEMA:
+            if wire.schema_of(line) not in control.SCHEMAS:
                 raise InputError(
                     f"{source.topic} holds a row that cannot be used ({reject.reason.value}: {reject.detail}); rows need ts, "
                     "category, and monitor or model, as in the scored.jsonl of `valuedrift replay`"

@@ -9,10 +9,8 @@ from operator import attrgetter
 import numpy as np
 import numpy.typing as npt
 
-from stream.codec.control import SCHEMA as CONTROL
-from stream.codec.control import decode_control
+from stream.codec.control import SCHEMAS, decode_order
 from stream.codec.wire import schema_of
-from stream.core.control import Accept
 from stream.core.records import DeadLetter, Micros, RejectReason, Scored, Source, SourceRecord
 from stream.errors import InputError, RecordError
 from stream.files import NO_TIME, LogFiles
@@ -59,7 +57,7 @@ def read_rows(
 ) -> None:
     """Judges files of labelled rows; nothing is classified. `every` is that of `read_responses`, counted in rows.
 
-    Control records among the rows are obeyed where they stand, if their own time lies in the period.
+    Orders among the rows (control records, ticks) are obeyed where they stand, if their own time lies in the period.
 
     Raises:
         InputError: a file cannot be read, or a row has no time and `every` is not given.
@@ -70,7 +68,7 @@ def read_rows(
         offset = 0
         spaced = None if every is None else Spaced(every, EARLIEST + every * rows_before)
         for content in _apart(growth.join(pieces)):
-            if schema_of(content) == CONTROL:
+            if schema_of(content) in SCHEMAS:
                 recorder.take((), _obey(_line(source, offset, content), recorder, period, keep_values=keep_values))
                 offset += 1
                 continue
@@ -92,21 +90,21 @@ def read_rows(
 
 
 def _apart(contents: Iterable[bytes]) -> Iterator[bytes]:
-    """The same lines, each control record by itself."""
-    mark = CONTROL.encode()
+    """The same lines, each order by itself."""
+    marks = [schema.encode() for schema in SCHEMAS]
     for content in contents:
-        if mark not in content:
+        if not any(mark in content for mark in marks):
             yield content
             continue
-        for is_control, some in groupby(BytesIO(content), lambda line: schema_of(line) == CONTROL):
+        for is_order, some in groupby(BytesIO(content), lambda line: schema_of(line) in SCHEMAS):
             lines = list(some)
-            yield from lines if is_control else (b"".join(lines),)
+            yield from lines if is_order else (b"".join(lines),)
 
 
 def _obey(line: SourceRecord, recorder: Recorder, period: Period, *, keep_values: bool) -> list[DeadLetter]:
-    """Does what a control record says, if its time is in the period; one that cannot be read is a dead letter."""
+    """Does what an order says, if its time is in the period; one that cannot be read is a dead letter."""
     try:
-        order = decode_control(line.value or b"", source=line.source, offset=line.offset)
+        order = decode_order(line.value or b"", source=line.source, offset=line.offset)
     except RecordError as error:
         return [dead_letter(line, unreadable(error), keep_value=keep_values)]
     if period.holds(np.array([order.ts])).all():
@@ -197,10 +195,10 @@ def read_scored_topic(records: Iterable[SourceRecord], recorder: Recorder, *, wa
                 recorder.take((), [dead_letter(record, unreadable(error))])
             else:
                 for entry in chain.from_iterable(groups.values()):
-                    if isinstance(entry, Accept):
-                        recorder.obey(entry)
-                    else:
+                    if isinstance(entry, Scored):
                         recorder.take([_in_order(entry)])
+                    else:
+                        recorder.obey(entry)
         watch()
 
 

@@ -1,6 +1,6 @@
-"""What stands in the scored log beside responses, because it changes a decision: a level that a person accepted.
+"""What stands in the scored log beside responses, because it changes a decision: a level that a person accepted, and a silence.
 
-A control record is applied where it lies in the log, so that a replay of the log decides as the worker did.
+Such a record is applied where it lies in the log, so that a replay of the log decides as the worker did.
 """
 
 from dataclasses import dataclass
@@ -32,5 +32,17 @@ class Accept:
     offset: int
 
 
-Entry = Scored | Accept
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tick:
+    """Nothing has come of a monitor until `ts`: the time of its last response and the time that was waited since."""
+
+    monitor: str
+    ts: Micros
+    source: Source
+    offset: int
+
+
+Order = Accept | Tick
+"""What is no response."""
+Entry = Scored | Order
 """What one record of the scored log holds."""

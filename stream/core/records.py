@@ -112,6 +112,10 @@ class Rule(StrEnum):
     DRIFT = "drift"
     TRAFFIC_MIX = "traffic_mix"
     ENTROPY_RATE = "entropy_rate"
+    ENTROPY_LEVEL = "entropy_level"
+    CATEGORY_SHARE = "category_share"
+    LOW_CONFIDENCE = "low_confidence"
+    NO_DATA = "no_data"
 
 
 class Reason(StrEnum):
@@ -123,6 +127,11 @@ class Reason(StrEnum):
     RETURNED_TO_REFERENCE = "returned_to_reference"
     RATE_WITHIN_EPSILON = "rate_within_epsilon"
     ACCEPTED = "accepted"
+    ABOVE_LIMIT = "above_limit"
+    BELOW_LIMIT = "below_limit"
+    WITHIN_LIMIT = "within_limit"
+    SILENT = "silent"
+    DATA_RETURNED = "data_returned"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -109,9 +109,30 @@ def rate_moved(state: State, plan_of: Design, change: float, epsilon: float) -> 
     above = abs(change) > epsilon
     if above == (alarm is not None):
         return None
+    if alarm is not None:
+        return rate_over(state, plan_of, Reason.RATE_WITHIN_EPSILON)
+    return _rate_finding(state, plan_of, change, epsilon)
+
+
+def rate_over(state: State, plan_of: Design, reason: Reason) -> Finding:
+    """The finding that closes the alert of the paper's rule for this reason."""
+    alarm = state.alarms[Rule.ENTROPY_RATE]
+    change = entropy(state.counts.rows[WINDOW]) - entropy(state.counts.rows[PREVIOUS])
+    return replace(
+        _rate_finding(state, plan_of, change, plan_of.settings.epsilon or 0.0),
+        status=Status.RESOLVED,
+        reason=reason,
+        severity=alarm.severity,
+        starts_at=alarm.starts_at,
+        onset=alarm.onset,
+        examples=(),
+    )
+
+
+def _rate_finding(state: State, plan_of: Design, change: float, epsilon: float) -> Finding:
     now, before = state.counts.rows[WINDOW].copy(), state.counts.rows[PREVIOUS].copy()
     stride = plan_of.settings.stride
-    finding = Finding(
+    return Finding(
         rule=Rule.ENTROPY_RATE,
         status=Status.FIRING,
         reason=Reason.RATE_ABOVE_EPSILON,
@@ -125,17 +146,6 @@ def rate_moved(state: State, plan_of: Design, change: float, epsilon: float) -> 
         threshold=epsilon,
         false_alarm_interval=None,
         examples=state.examples[int(np.argmax(now - before))],
-    )
-    if alarm is None:
-        return finding
-    return replace(
-        finding,
-        status=Status.RESOLVED,
-        reason=Reason.RATE_WITHIN_EPSILON,
-        severity=alarm.severity,
-        starts_at=alarm.starts_at,
-        onset=alarm.onset,
-        examples=(),
     )
 
 

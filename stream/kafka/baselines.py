@@ -3,7 +3,7 @@
 import time
 import uuid
 
-from stream.codec.control import encode_control
+from stream.codec.control import encode_order
 from stream.codec.drift import decode_drift
 from stream.config import KafkaSettings
 from stream.core.control import Accept, Learn
@@ -58,7 +58,7 @@ def send_accept(settings: KafkaSettings, monitor: str, learn: Learn) -> Accept:
     order = Accept(control_id=control_id, monitor=monitor, ts=ts, learn=learn, source=Source(topic, 0), offset=0)
     with open_producer(settings, max_request_size=LARGEST) as producer:
         # The key alone chooses the partition, by the same hash as the worker's: the one in which all records of the monitor lie.
-        sent = producer.send(topic, key=monitor.encode(), value=encode_control(order))
+        sent = producer.send(topic, key=monitor.encode(), value=encode_order(order))
         producer.flush(timeout=DELIVERED_WITHIN)
         if sent.failed():
             raise BrokerError(f"Kafka did not take the record: {sent.exception}; nothing is changed")

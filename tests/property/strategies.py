@@ -4,7 +4,7 @@ import numpy as np
 from hypothesis import strategies as st
 
 from stream import times
-from stream.core.control import Accept, Learn
+from stream.core.control import Accept, Learn, Tick
 from stream.core.records import (
     AlertEvent,
     Contributor,
@@ -69,9 +69,9 @@ DRIFT = st.builds(
     ),
 )
 
-CONTROL = st.builds(
+ORDER = st.builds(
     Accept, control_id=TEXT, monitor=TEXT, ts=INSTANT, learn=st.sampled_from(Learn), source=SOURCE, offset=COUNT
-)
+) | st.builds(Tick, monitor=TEXT, ts=INSTANT, source=SOURCE, offset=COUNT)
 
 ALERT = st.builds(
     AlertEvent,

@@ -10,7 +10,7 @@ import pytest
 
 from stream import times
 from stream.codec.alert import decode_alert, encode_alert
-from stream.codec.control import decode_control, encode_control
+from stream.codec.control import decode_order, encode_order
 from stream.codec.dead_letter import decode_dead_letter, encode_dead_letter
 from stream.codec.drift import decode_drift, encode_drift
 from stream.codec.rows import encode_scored_rows
@@ -221,8 +221,8 @@ WIRES = {
     "alert": (ALERT_WIRE, lambda: encode_alert(ALERT), decode_alert),
     "control": (
         CONTROL_WIRE,
-        lambda: encode_control(CONTROL),
-        lambda content: decode_control(content, source=CONTROL.source, offset=CONTROL.offset),
+        lambda: encode_order(CONTROL),
+        lambda content: decode_order(content, source=CONTROL.source, offset=CONTROL.offset),
     ),
     "dead letter": (LETTER_WIRE, lambda: encode_dead_letter(LETTER), decode_dead_letter),
 }
