@@ -60,7 +60,8 @@ class Scored:
     """Responses of one monitor from one micro-batch, as columns of equal length n in source order.
 
     Shapes: `offset` int64 (n,), `ts` int64 (n,) in microseconds, `category` uint8 (n,). `probs` is float32 (n, categories), and
-    `confidence`, `energy` float32 (n,) and `truncated` bool (n,) belong to it: all four are None for rows that came already labelled.
+    `confidence`, `energy` float32 (n,) and `truncated` bool (n,) belong to it: all four are None for rows that came already labelled, but
+    that these may bring a confidence of their own, NaN where one has none.
     """
 
     monitor: str

@@ -1,7 +1,6 @@
 """References as tables for the terminal: what a monitor takes for normal, and how far its window is from it."""
 
 from collections.abc import Iterable
-from datetime import timedelta
 
 import numpy as np
 from rich.table import Column, Table
@@ -12,7 +11,7 @@ from stream.core.records import DriftEvent, Origin, Reference, State
 from stream.core.reference import fisher
 from stream.core.settings import EngineSettings
 from stream.core.taxonomy import Taxonomy
-from stream.wording import instant, percent
+from stream.wording import instant, percent, span
 
 
 def overview(events: Iterable[DriftEvent], taxonomy: Taxonomy) -> Table:
@@ -104,18 +103,7 @@ def _age(event: DriftEvent) -> str:
     if since is None:
         return ""
     responses = f"{event.seq + 1 - since.seq:,} responses"
-    return responses if since.ts is None else f"{responses}, {_duration(event.ts - since.ts)}"
-
-
-def _duration(micros: int) -> str:
-    """A span to two units that people use: `3 d 4 h`."""
-    seconds = max(0, micros // 1_000_000)
-    if seconds < 3_600:
-        return f"{seconds // 60} min"
-    span = timedelta(seconds=seconds)
-    return (
-        f"{span.days} d {span.seconds // 3_600} h" if span.days else f"{seconds // 3_600} h {seconds % 3_600 // 60} min"
-    )
+    return responses if since.ts is None else f"{responses}, {span((event.ts - since.ts) / 1e6)}"
 
 
 def _part(counts: "np.ndarray[tuple[int], np.dtype[np.int64]]") -> list[float]:

@@ -2,8 +2,11 @@
 
 import asyncio
 import logging
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+
+from aiokafka.errors import KafkaError
 
 from stream.core.control import Entry
 from stream.core.monitor import Monitor
@@ -14,10 +17,14 @@ from stream.pipeline import Detect, Detected, dead_letter, encode_alerts, encode
 from stream.worker.crowd import Crowd
 from stream.worker.driver import WorkerApp
 from stream.worker.sending import Outgoing, send_all
+from stream.worker.silence import Silences
 from stream.worker.stage import Intake, Stage, Surroundings
 from stream.worker.table import StateTable
 
 log = logging.getLogger(__name__)
+
+LOOK_SECONDS = 10.0
+"""Between two looks for monitors that have fallen silent, or a quarter of the time that they may be silent."""
 
 AT_ONCE = 50
 """States that are checked before anything else may run."""
@@ -57,7 +64,10 @@ class DetectStage(Stage[Judged]):
         self._skipping: dict[bytes, int] = {}
         self._crowd = Crowd(intake.max_monitors, lambda: table.places)
         table.on_recover(self._crowd.forget)
+        self._silence = Silences(pipeline.settings)
         table.on_recover(self._check_states)
+        if pipeline.settings.no_data:
+            app.timer(interval=min(LOOK_SECONDS, pipeline.settings.no_data.after / 4e6))(self._look_for_silence)
         around.metrics.watch_monitors(lambda: len(table.states))
 
     @property
@@ -80,6 +90,8 @@ class DetectStage(Stage[Judged]):
             detected = self._pipeline.observe(monitor.decode(), self._table.states.get(monitor), seen)
             self._table.hold(monitor, detected.state, partition=partition)
             self._note_skips(monitor, detected)
+            if detected.counted:
+                self._silence.hear(monitor, now=time.monotonic())
             changed.append(Changed(monitor, partition, detected))
         return Judged(tuple(changed), tuple(dead))
 
@@ -115,6 +127,16 @@ class DetectStage(Stage[Judged]):
         except StateError as error:
             self.around.failure.note(self.name, error)
             await asyncio.Event().wait()  # until the process ends: a recovery that completes would let reading begin
+
+    async def _look_for_silence(self) -> None:
+        """Writes a tick into the scored topic for each monitor that has been silent for too long; whoever reads it judges."""
+        if not self.ready:
+            return
+        ticks = self._silence.look(self._table.states, now=time.monotonic())
+        try:
+            await send_all(self.app, [Outgoing(self.intake.topic, tick.key, tick.value) for tick in ticks])
+        except KafkaError as error:
+            self.around.failure.note(self.name, error)
 
     def _read(self, records: Sequence[SourceRecord]) -> tuple[dict[tuple[bytes, int], list[Entry]], list[DeadLetter]]:
         """What the log holds for each monitor and partition, in order; a record that cannot be read becomes a dead letter."""

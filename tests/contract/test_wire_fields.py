@@ -7,11 +7,13 @@ import pytest
 
 from stream import times
 from stream.codec.alert import encode_alert
+from stream.codec.control import encode_order
 from stream.codec.dead_letter import encode_dead_letter
 from stream.codec.drift import encode_drift
 from stream.codec.rows import encode_scored_rows
 from stream.codec.scored import encode_scored
 from stream.core import records
+from stream.core.control import Accept, Learn, Tick
 from stream.core.records import (
     AlertEvent,
     Contributor,
@@ -132,6 +134,20 @@ FIELDS: dict[str, tuple[bytes, str, str]] = {
             "counts reference_counts contributors statistic threshold false_alarm_interval classifier examples replay"
         ),
     ),
+    "control": (
+        encode_order(
+            Accept(
+                control_id="c", monitor="m", ts=T, learn=Learn.WINDOW, source=Source("valuedrift.scored", 0), offset=1
+            )
+        ),
+        "valuedrift.control/1",
+        "schema control_id monitor ts action learn",
+    ),
+    "tick": (
+        encode_order(Tick(monitor="m", ts=T, source=Source("valuedrift.scored", 0), offset=1)),
+        "valuedrift.tick/1",
+        "schema monitor ts",
+    ),
     "dead letter": (
         encode_dead_letter(LETTER),
         "valuedrift.deadletter/1",
@@ -154,6 +170,7 @@ def test_a_record_has_these_fields_in_this_order(written: bytes, schema: str, fi
         (encode_drift(DRIFT), "window", WINDOW),
         (encode_drift(DRIFT), "entropy", "value corrected low high"),
         (encode_drift(DRIFT), "rate", "value low high unit"),
+        (encode_drift(DRIFT), "reference", "origin n target counts entropy since growing"),
         (encode_alert(ALERT), "onset", "ts seq low high"),
         (encode_dead_letter(LETTER), "source", "topic partition"),
     ],

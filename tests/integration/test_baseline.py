@@ -1,8 +1,8 @@
-"""A person accepts a new level on a real Kafka: one alert opens and closes, across a restart, and a replay of the log agrees."""
+"""Orders in the log, on a real Kafka: a person accepts a new level, and a monitor falls silent; a replay of the log agrees."""
 
 import json
 
-from stream.config import KafkaSettings
+from stream.config import KafkaSettings, NoDataRule, Rules
 from tests.integration.processes import valuedrift
 from tests.integration.test_begin_anew import CHANGED, USUAL, Log
 from tests.integration.workers import (
@@ -55,3 +55,25 @@ def test_an_accepted_level_closes_the_alert_across_a_restart_and_a_replay_of_the
     ]
     assert b"accepted, growing" in valuedrift("baseline", "show", "m", environment=variables).stdout
     audit(kafka, worker_settings(kafka), sent=log.sent)
+
+
+def test_a_silent_monitor_alarms_until_it_speaks_again_and_a_replay_of_the_log_agrees(
+    environment: dict[str, str], kafka: KafkaSettings
+) -> None:
+    rule = {"VALUEDRIFT_RULES__NO_DATA__POLICY": "alert", "VALUEDRIFT_RULES__NO_DATA__AFTER_S": "2"}
+    log = Log(kafka)
+    with running(worker_variables(environment, kafka) | rule) as worker:
+        log.add(labels(USUAL, seed=1)[:30])
+        worker.ready()
+        await_records(kafka, kafka.topics.alerts, 1)
+        log.sent += 3_600
+        log.add(labels(USUAL, seed=2)[:1])
+        await_records(kafka, kafka.topics.alerts, 2)
+        assert worker.stop()[0] == 0
+    alerts = read_json(kafka, kafka.topics.alerts)[:2]
+    assert [(alert["rule"], alert["reason"], alert["seq"]) for alert in alerts] == [
+        ("no_data", "silent", 29),
+        ("no_data", "data_returned", 30),
+    ]
+    settings = worker_settings(kafka).model_copy(update={"rules": Rules(no_data=NoDataRule(policy="alert", after_s=2))})
+    audit(kafka, settings, sent=31)

@@ -10,6 +10,7 @@ import pytest
 
 from stream.codec.scored import encode_scored
 from stream.config import KafkaSettings, Settings
+from stream.core.limits import NoData, Silence
 from stream.core.records import Scored, Source, SourceRecord
 from stream.core.settings import EngineSettings
 from stream.core.taxonomy import PAPER
@@ -21,6 +22,7 @@ from stream.worker.app import new_app
 from stream.worker.detect import LONG_SKIP, DetectStage
 from stream.worker.failure import Failure
 from stream.worker.letters import DeadLetters
+from stream.worker.silence import Silences
 from stream.worker.stage import Intake, Surroundings
 from stream.worker.table import StateTable, changelog_name, new_table
 
@@ -224,6 +226,34 @@ def test_states_of_other_settings_stop_the_worker_before_it_reads() -> None:
         checking.cancel()
 
     run(test())
+
+
+NO_DATA = EngineSettings(window=100, stride=10, learn_from=100, no_data=NoData(after=60_000_000, policy=Silence.ALERT))
+
+
+def ticks(silences: Silences, states: dict[bytes, bytes], now: float) -> list[tuple[bytes | None, str]]:
+    return [(each.key, json.loads(each.value)["ts"]) for each in silences.look(states, now=now)]
+
+
+def test_a_tick_adds_what_was_waited_to_the_time_of_the_last_response_once_a_silence() -> None:
+    detect, silences = Detect(settings=NO_DATA), Silences(NO_DATA)
+    states = {b"m": detect.observe("m", None, detect.read([scored("m", 0, 11)])["m"]).state}
+    silences.hear(b"m", now=100.0)
+    assert ticks(silences, states, 159.9) == []
+    assert ticks(silences, states, 165.5) == [(b"m", "2026-01-01T00:01:15.500000Z")]
+    assert ticks(silences, states, 300.0) == []
+    silences.hear(b"m", now=400.0)
+    assert ticks(silences, states, 459.0) == []
+    assert [key for key, _ in ticks(silences, states, 460.0)] == [b"m"]
+
+
+def test_a_worker_that_has_just_begun_has_waited_for_nobody() -> None:
+    detect, silences = Detect(settings=NO_DATA), Silences(NO_DATA)
+    states = {b"m": detect.observe("m", None, detect.read([scored("m", 0, 11)])["m"]).state}
+    assert ticks(silences, states, 10_000.0) == []
+    assert ticks(silences, {}, 10_030.0) == [], "given up to another worker"
+    assert ticks(silences, states, 10_061.0) == [], "taken over again: nothing was waited meanwhile"
+    assert len(ticks(silences, states, 10_121.0)) == 1
 
 
 def test_the_changelog_is_named_after_the_consumer_group() -> None:
