@@ -54,14 +54,14 @@ def _reference(memory: Memory, plan_of: Design) -> Reference:
     """The drift rule's reference; one in force from a monitor's first response on has no response before it, hence no time."""
     counts, scalars = memory.belief.counts[0], memory.counts.scalars
     learning = bool(scalars[LEARNT] >= 0)
-    since = Since(seq=int(scalars[SINCE]), ts=int(scalars[SINCE_TS]) if scalars[SINCE] else None)
+    begun = int(scalars[SINCE])
     return Reference(
         origin=_ORIGINS[int(scalars[ORIGIN])],
         n=int(scalars[LEARNT]) if learning else int(memory.belief.size[0]),
         target=plan_of.settings.learn_from,
         counts=tuple(counts.tolist()),
         entropy=digits(entropy(counts)),
-        since=None if learning else since,
+        since=None if learning else Since(seq=begun, ts=int(scalars[SINCE_TS]) if begun else None),
         growing=bool(scalars[ORIGIN] != GIVEN and not memory.belief.firing[0]),
     )
 

@@ -33,7 +33,7 @@ PENDING = 0.25
 """Share of the limit from which a monitor is `pending`: three in four such rises go back by themselves."""
 
 
-_QUIET = (Rule.TRAFFIC_MIX.value, Rule.ENTROPY_RATE.value)
+_QUIET = frozenset((Rule.TRAFFIC_MIX.value, Rule.ENTROPY_RATE.value))
 """Rules whose alerts leave a monitor's state as it is: an information, and one that noise sets off."""
 
 
@@ -104,7 +104,8 @@ class Monitor:
                 close_block(memory.counts, memory.belief, memory.plan)
             if code & FULL_PANE:
                 close_pane(memory.counts)
-                self._turn_doubts()
+                if batch.doubts is not None:
+                    self._turn_doubts()
             if code & ~FULL_BLOCK:
                 self._attend(code, index - 1, batch, drift, alerts)
         if n:
@@ -155,7 +156,7 @@ class Monitor:
                 decided.append(channel)
                 hold(memory.counts, memory.belief, channel, firing=finding.status is Status.FIRING)
                 alerts.append(self._enter(finding, place))
-        if code & FULL_PANE:
+        if code & FULL_PANE and (self.settings.limits or self.settings.epsilon is not None):
             alerts.extend(self._enter(finding, place) for finding in self._judge_window(delta, batch))
         if code & (FULL_PANE | LEARNED | ALARM):
             condition = State.UNSTABLE_REFERENCE if unstable else self._condition()
@@ -166,8 +167,7 @@ class Monitor:
     def _judge_window(self, delta: float | None, batch: Batch) -> Iterator[Finding]:
         """What the rules find that look at the window of a stride alone."""
         memory, plan_of, settings = self._memory, self._design, self.settings
-        if settings.limits or settings.epsilon is not None:
-            self._remember(batch)
+        self._remember(batch)
         if delta is not None and settings.epsilon is not None:
             finding = rules.rate_moved(memory, plan_of, delta, settings.epsilon)
             if finding:
@@ -226,18 +226,18 @@ class Monitor:
     def _turn_doubts(self) -> None:
         """Move the open pane's doubts into the ring, as `close_pane` does with its counts."""
         doubts, scalars = self._memory.doubts, self._memory.counts.scalars
-        if len(doubts):
-            doubts[(int(scalars[SEEN]) // int(scalars[STRIDE]) - 1) % (len(doubts) - 1)] = doubts[-1]
-            doubts[-1] = 0
+        doubts[(int(scalars[SEEN]) // int(scalars[STRIDE]) - 1) % (len(doubts) - 1)] = doubts[-1]
+        doubts[-1] = 0
 
     def _condition(self) -> State:
         memory = self._memory
         if memory.counts.scalars[LEARNT] >= 0:
             return State.LEARNING
-        if any(not key.startswith(_QUIET) for key in memory.alarms):
+        if memory.alarms and not memory.alarms.keys() <= _QUIET:
             return State.FIRING
-        near = memory.belief.statistic[0] >= PENDING * memory.plan.limit[0]
-        return State.PENDING if near or levels.pending(memory, self._design) else State.OK
+        near = bool(memory.belief.statistic[0] >= PENDING * memory.plan.limit[0])
+        near = near or bool(self.settings.limits and levels.pending(memory, self._design))
+        return State.PENDING if near else State.OK
 
     def _remember(self, batch: Batch) -> None:
         """Move the ids of each category's last responses from the record to memory."""
