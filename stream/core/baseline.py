@@ -11,8 +11,10 @@ from stream.core.control import Learn
 from stream.core.detectors import Design, hold, restart
 from stream.core.kernel import (
     ACCEPTED,
+    FROZEN,
     GIVEN,
     LAST,
+    LATER,
     LEARNED_HERE,
     LEARNT,
     ORIGIN,
@@ -71,6 +73,7 @@ def learn_again(memory: State, plan_of: Design) -> None:
     memory.counts.cuts[:] = 0
     memory.belief.counts[:] = 0
     memory.belief.size[:] = 0
+    memory.counts.slow[:] = 0
     memory.plan.limit[:] = plan_of.first_limit
 
 
@@ -79,6 +82,7 @@ def _use(memory: State, plan_of: Design, origin: int) -> None:
     scalars = memory.counts.scalars
     scalars[LEARNT], scalars[ORIGIN] = -1, origin
     scalars[SINCE], scalars[SINCE_TS] = scalars[SEEN], scalars[LAST]
+    memory.counts.slow[FROZEN], memory.counts.slow[LATER] = memory.belief.counts[0], 0
     derive(memory.counts, memory.belief, memory.plan)
     for channel in range(len(plan_of.channels)):
         memory.belief.begun[channel] = scalars[SEEN]

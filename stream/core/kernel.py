@@ -13,8 +13,8 @@ import numpy as np
 import numpy.typing as npt
 from numba import njit
 
-FULL_PANE, FULL_BLOCK, LEARNED, ALARM = 1, 2, 4, 8
-"""Bits of a code: a pane or block is full; the reference has its target; channel 0 alarms. Channel i alarms with `ALARM << i`."""
+FULL_PANE, FULL_BLOCK, LEARNED, DUE, ALARM = 1, 2, 4, 8, 16
+"""Bits of a code: a pane or block is full; the reference has its target; the slow check is due; channel 0 alarms (i: `ALARM << i`)."""
 
 SEEN, LEARNT, STRIDE, TARGET, OPENED, LAST, CLOSED, FILLED, ORIGIN, SINCE, SINCE_TS = range(11)
 """Places in `Counts.scalars`: responses so far; of them in this attempt at learning (-1 once learned); pane size; responses to learn;
@@ -24,6 +24,11 @@ LEARNED_HERE, ACCEPTED, GIVEN = range(3)
 """Origins of a reference: the monitor's own responses, such a level that a person accepted, or a file. One from a file never grows."""
 PARTIAL, PREVIOUS, WINDOW, MOMENT = range(4)
 """Rows of `Counts.rows`: the open pane; full panes one stride ago; full panes kept; the same weighted by position 0, 1, …"""
+
+FROZEN, LATER = range(2)
+"""Rows of `Counts.slow`: the drift rule's reference as it came into force; the un-alarmed full panes since the last slow check."""
+LOOK = 5
+"""The slow check is due when as many times the responses of the frozen reference have come: then its own error outweighs theirs."""
 
 BLOCK, LAG = 100, 10
 """Responses wait in blocks of this many, and for this many later blocks, before they join the reference: a change under way is kept out."""
@@ -52,6 +57,7 @@ class Counts(NamedTuple):
 
     `older` (levels, k) and `older_opened` are what left the window, in buckets of doubling length; `blocks` (LAG + 2, k) is a ring of what
     waits to join references; `recent` uint8 is a ring of the last categories; `cuts` (3, k) are the counts at each quarter of the learning;
+    `slow` (2, k) is what the slow check compares.
     `latest` (k, examples) are the places in the present record of each category's last responses, youngest first, -1 where there are none.
     """
 
@@ -65,6 +71,7 @@ class Counts(NamedTuple):
     recent: npt.NDArray[np.uint8]
     cuts: _I64
     latest: _I64
+    slow: _I64
 
 
 class Belief(NamedTuple):
@@ -210,9 +217,16 @@ def _is_crowded(channel: int, counts: Counts, belief: Belief, side: npt.NDArray[
 
 
 @compiled
-def close_pane(counts: Counts) -> None:
-    """Move the open pane into the window, and the pane that leaves the window into the older buckets."""
-    scalars, rows, panes = counts.scalars, counts.rows, counts.panes
+def close_pane(counts: Counts, firing: _I64) -> int:
+    """Move the open pane into the window, and the pane that leaves the window into the older buckets; gives `DUE` or 0.
+
+    A pane counts for the slow check if all of it was judged against a reference that grows, and the drift rule does not fire.
+    """
+    scalars, rows, panes, slow = counts.scalars, counts.rows, counts.panes, counts.slow
+    judged = scalars[LEARNT] < 0 and scalars[SEEN] - scalars[STRIDE] >= scalars[SINCE] and scalars[ORIGIN] != GIVEN
+    if judged and not firing[0]:
+        for category in range(panes.shape[1]):
+            slow[LATER, category] += rows[PARTIAL, category]
     before = scalars[SEEN] // scalars[STRIDE] - 1
     slot = before % len(panes)
     full = before >= len(panes)
@@ -231,6 +245,7 @@ def close_pane(counts: Counts) -> None:
         rows[MOMENT, category] += min(before, len(panes) - 1) * rows[PARTIAL, category]
         rows[PARTIAL, category] = 0
     counts.opened[slot] = scalars[OPENED]
+    return DUE if judged and not firing[0] and _total(slow[LATER]) >= LOOK * _total(slow[FROZEN]) else 0
 
 
 @compiled

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from stream.core import baseline, levels, orders, rules, silence
+from stream.core import baseline, levels, orders, rules, silence, slow
 from stream.core.alerts import Finding, Open, Place, alert
 from stream.core.batch import Batch, fresh
 from stream.core.control import Accept, Entry, Order
@@ -11,6 +11,7 @@ from stream.core.describe import drift_event
 from stream.core.detectors import design, hold, restart
 from stream.core.kernel import (
     ALARM,
+    DUE,
     FULL_BLOCK,
     FULL_PANE,
     LAST,
@@ -103,7 +104,7 @@ class Monitor:
             if code & FULL_BLOCK:
                 close_block(memory.counts, memory.belief, memory.plan)
             if code & FULL_PANE:
-                close_pane(memory.counts)
+                code |= close_pane(memory.counts, memory.belief.firing)
                 if batch.doubts is not None:
                     self._turn_doubts()
             if code & ~FULL_BLOCK:
@@ -152,6 +153,10 @@ class Monitor:
                 finding = rules.changed(memory, plan_of, channel)
             elif code & FULL_PANE and memory.belief.firing[channel]:
                 finding = rules.returned(memory, plan_of, channel)
+            elif code & DUE and channel == 0:
+                self._remember(batch)
+                finding = slow.look(memory, plan_of)
+                slow.turn(memory, fired=finding is not None)
             if finding:
                 decided.append(channel)
                 hold(memory.counts, memory.belief, channel, firing=finding.status is Status.FIRING)

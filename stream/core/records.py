@@ -123,6 +123,7 @@ class Reason(StrEnum):
     """Why an alert was emitted: what was found, or why it is over."""
 
     BEHAVIOUR_CHANGED = "behaviour_changed"
+    BEHAVIOUR_CHANGED_SLOWLY = "behaviour_changed_slowly"
     TRAFFIC_CHANGED = "traffic_changed"
     RATE_ABOVE_EPSILON = "rate_above_epsilon"
     RETURNED_TO_REFERENCE = "returned_to_reference"

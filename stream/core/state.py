@@ -60,9 +60,9 @@ def new_state(plan_of: Design) -> State:
     settings = plan_of.settings
     k, c, panes = len(settings.taxonomy), len(plan_of.channels), settings.window // settings.stride
     m, doubtful = len(settings.limits), 0 if settings.confident_from is None else panes + 1
-    long = np.zeros(_SCALARS + panes + OLDER + c * (3 + k) + m, np.int64)
-    scalars, opened, older_opened, joins, firing, begun, reference, beyond = _carve(
-        long, (_SCALARS,), (panes,), (OLDER,), (c,), (c,), (c,), (c, k), (m,)
+    long = np.zeros(_SCALARS + panes + OLDER + c * (3 + k) + 2 * k + m, np.int64)
+    scalars, opened, older_opened, joins, firing, begun, reference, slow, beyond = _carve(
+        long, (_SCALARS,), (panes,), (OLDER,), (c,), (c,), (c,), (c, k), (2, k), (m,)
     )
     beyond[:] = -1
     short = np.zeros((4 + panes + OLDER + LAG + 2) * k + 2 * doubtful, np.int64)
@@ -82,6 +82,7 @@ def new_state(plan_of: Design) -> State:
             recent=np.zeros(min(max(settings.stride, RECENT[0]), RECENT[1]), np.uint8),
             cuts=np.zeros((3, k), np.int64),
             latest=np.full((k, EXAMPLES), -1, np.int64),
+            slow=slow,
         ),
         belief=Belief(
             counts=reference,

@@ -124,6 +124,8 @@ def _change(alert: AlertEvent) -> str:
     moved = " and ".join(text for part in parts if (text := _moved(part)))
     if alert.reason is Reason.BEHAVIOUR_CHANGED:
         return moved or "behaviour changed"
+    if alert.reason is Reason.BEHAVIOUR_CHANGED_SLOWLY:
+        return f"behaviour has changed little by little: {moved}" if moved else "behaviour has changed little by little"
     what = _TRAFFIC if alert.reason is Reason.TRAFFIC_CHANGED else f"{_words(alert.rule)}: {_words(alert.reason)}"
     return f"{what}: {moved}" if moved else what
 

@@ -56,6 +56,13 @@ def test_a_change_of_traffic_and_a_fast_entropy_are_told_from_a_change_of_behavi
     )
 
 
+def test_a_slow_drift_is_told_as_one() -> None:
+    slow = replace(FIRING, reason=Reason.BEHAVIOUR_CHANGED_SLOWLY)
+    assert headline(slow).startswith(
+        "support-bot: behaviour has changed little by little: refusals of benign requests grew from 2.0 % to 28 % since"
+    )
+
+
 def test_an_alert_without_contributors_or_interval_is_still_a_sentence() -> None:
     bare = replace(FIRING, contributors=(), false_alarm_interval=None)
     assert headline(bare).startswith("support-bot: behaviour changed since about 2026-03-01 14:05")
