@@ -200,9 +200,11 @@ class Monitor:
     def _obey(self, order: Order) -> Observed:
         """Do what an order says, once; a monitor that has seen nothing has no level, and is not silent."""
         memory = self._memory
-        if order.offset <= memory.offsets.get(order.source, -1) or not self.seen:
+        fresh_one = order.offset > memory.offsets.get(order.source, -1)
+        if fresh_one:
+            memory.offsets[order.source] = order.offset
+        if not (fresh_one and self.seen):
             return Observed(drift=(), alerts=(), counted=0, skipped=0)
-        memory.offsets[order.source] = order.offset
         findings, stable = orders.obey(memory, self._design, order)
         accepted = isinstance(order, Accept)
         place = Place(

@@ -53,7 +53,8 @@ def test_an_accepted_level_closes_the_alert_across_a_restart_and_a_replay_of_the
         ("firing", "behaviour_changed"),
         ("resolved", "accepted"),
     ]
-    assert b"accepted, growing" in valuedrift("baseline", "show", "m", environment=variables).stdout
+    reference = read_json(kafka, kafka.topics.drift)[-1]["reference"]
+    assert (reference["origin"], reference["growing"]) == ("accepted", True)
     audit(kafka, worker_settings(kafka), sent=log.sent)
 
 

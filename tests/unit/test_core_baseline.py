@@ -165,8 +165,10 @@ def test_a_record_that_was_obeyed_is_not_obeyed_again() -> None:
 def test_a_monitor_that_has_seen_nothing_has_no_level_to_accept() -> None:
     engine = Engine(SETTINGS)
     assert engine.observe(accept()).drift == ()
-    drift, _ = told([accept(), scored(draw(QUIET, 1_000, 1))])
+    drift, _ = told([accept(), scored(draw(QUIET, 1_000, 1)), accept()])
+    assert drift[-1].seq == 999, "delivered again, it is not obeyed for the first time"
     assert drift[-1].state is State.OK
+    assert drift[-1].reference.origin is Origin.LEARNED
 
 
 @pytest.mark.parametrize("learn", Learn)
