@@ -92,9 +92,7 @@ def diff(*, monitor: str, config: Path | None, bootstrap_servers: str | None) ->
 @click.argument("files", nargs=-1, type=FILE)
 @click.option("--from-topic", metavar="T", help="Read this topic of scored records instead of files.")
 @click.option("--monitor", metavar="NAME", help="Whose responses; needed where the log holds several monitors.")
-@click.option(
-    "--since", type=INSTANT, help="Responses from this time on (RFC 3339, for example 2026-03-01T12:00:00Z)."
-)
+@click.option("--since", type=INSTANT, help="Responses from this time on (RFC 3339, for example 2026-03-01T12:00:00Z).")
 @click.option("--until", type=INSTANT, help="Responses before this time.")
 @click.option(
     "--out", required=True, type=FILE, metavar="FILE", help="Where to write the reference (- is standard output)."
