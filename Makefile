@@ -9,7 +9,7 @@ PROGRAMS := prometheus prometheus-alertmanager
 TEST_PROCESSES ?= 3
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test chaos soak test-programs test-export lint lint-export format bench wheel clean
+.PHONY: help install demo test chaos soak test-programs test-security fuzz test-export lint lint-export format bench wheel clean
 
 help: ## show what can be made
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 22
@@ -35,6 +35,12 @@ test-programs: .venv/.dev ## tests against programs of Debian (installed with ap
 	@for program in $(PROGRAMS); do dpkg-query --show $$program >/dev/null 2>&1 || missing="$$missing $$program"; done; \
 	if [ -n "$$missing" ]; then echo "installing$$missing"; apt-get update -qq && apt-get install -y -qq --no-install-recommends $$missing >/dev/null; fi
 	$(BIN)/python -m pytest -m programs
+
+test-security: .venv/.dev ## TLS and SASL against a Kafka set up for them; records that kill the worker
+	$(BIN)/python -m pytest -m security
+
+fuzz: .venv/.dev ## a million hostile records to every decoder: no crash, no hang, bounded memory
+	$(BIN)/python -m tests.fuzz 1000000
 
 test-export: .venv-export/.installed lint-export ## training, ONNX export and parity; installs PyTorch (5 GB) into .venv-export
 	$(EXPORT_BIN)/python -m pytest --override-ini addopts= -q --strict-markers --import-mode=importlib tests/export

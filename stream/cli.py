@@ -20,13 +20,17 @@ COMMANDS = {
     "tail": "Follow growing log files into Kafka, across rotation and restarts.",
     "collect": "Take responses over HTTP and put them into Kafka.",
     "replay": "Run history through the same pipeline, paging nobody.",
+    "baseline": "See, compare, accept and learn what monitors take for normal.",
     "sample": "Ask a model the same prompts again and again.",
     "notify": "Tell PagerDuty, Alertmanager, Slack and others of alerts.",
+    "deadletters": "List, show and resend the records that could not be used.",
     "classify": "Label a file of prompts and responses.",
+    "label": "Label some of your own responses; correct shares and entropy by them.",
     "experiment": "Repeat the experiments of the paper on real responses.",
     "train": "Train a classifier from labelled rows.",
     "evaluate": "Measure a classifier on labelled rows.",
     "export": "Turn a T5 checkpoint into a verified ONNX bundle.",
+    "status": "Show lag, groups, workers and monitors at a glance.",
     "config": "Print the settings in force, secrets masked.",
 }
 """Name and one-line help of each command; its code is imported only when it is called, so that --help stays fast."""

@@ -128,7 +128,7 @@ class _Collector:
         )
         try:
             items = _items(await request.read(), lines=request.content_type in _LINES)
-        except msgspec.MsgspecError as error:
+        except UNREADABLE as error:
             return _error(400, f"the body is no JSON: {error}")
         if not items:
             return _error(400, "the body holds no record")
@@ -174,6 +174,10 @@ class _Collector:
         finally:
             self._under_way -= 1
         return None
+
+
+UNREADABLE = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
+"""What a body that is no JSON, no UTF-8, or nested absurdly makes `_items` raise."""
 
 
 def _items(body: bytes, *, lines: bool) -> list[bytes]:

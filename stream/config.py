@@ -14,6 +14,9 @@ import tomli_w
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
+from stream.codec.baseline import read_baseline
+from stream.core.limits import Limit, NoData, Silence
+from stream.core.records import Rule, Severity
 from stream.core.settings import EngineSettings, Watch
 from stream.core.taxonomy import Taxonomy
 from stream.errors import SettingsError
@@ -52,6 +55,7 @@ class KafkaSettings(_Section):
     sasl_mechanism: Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"] | None = None
     sasl_username: str | None = None
     sasl_password: SecretStr | None = None
+    sasl_password_file: Path | None = None
     ssl_cafile: Path | None = None
     ssl_certfile: Path | None = None
     ssl_keyfile: Path | None = None
@@ -60,6 +64,18 @@ class KafkaSettings(_Section):
     partitions: Annotated[int, Field(ge=1, le=10_000)] = 8
     replication_factor: Annotated[int, Field(ge=1, le=100)] = 1
     input_retention_days: Annotated[float, Field(gt=0)] = 7
+
+    @model_validator(mode="before")
+    @classmethod
+    def _read_password(cls, given: Any) -> Any:
+        """Puts the content of the file in the password's place; whoever prints the settings sees the file's name and a masked value."""
+        file = given.get("sasl_password_file") if isinstance(given, dict) else None
+        if not file:
+            return given
+        try:
+            return {**given, "sasl_password": Path(file).read_text(encoding="utf-8").strip()}
+        except (OSError, UnicodeDecodeError) as error:
+            raise ValueError(f"sasl_password_file {file} cannot be read: {type(error).__name__}") from None
 
     @model_validator(mode="after")
     def _secure(self) -> Self:
@@ -70,7 +86,7 @@ class KafkaSettings(_Section):
         if self.security_protocol.startswith("SASL") and not (
             self.sasl_mechanism and self.sasl_username and self.sasl_password
         ):
-            raise ValueError("SASL needs sasl_mechanism, sasl_username and sasl_password")
+            raise ValueError("SASL needs sasl_mechanism, sasl_username and sasl_password (or sasl_password_file)")
         return self
 
 
@@ -87,13 +103,20 @@ class ClassifierSettings(_Section):
 class WorkerSettings(_Section):
     """The process: the consumer group and changelog it owns (`app_id`), and where it answers health checks.
 
-    `format` forces the format of the input topic's records, which are recognised otherwise.
+    `format` forces the format of the input topic's records, which are recognised otherwise. It stops when so many records of a
+    partition in a row, or more than this share of the last 500, cannot be used; 0 and 1 are no limit. A partition of the scored topic
+    holds at most `max_monitors`; records of further ones become dead letters. It is unhealthy when records wait and none was
+    committed for `stuck_after_s` seconds.
     """
 
     app_id: Name = "valuedrift"
     health_host: str = "127.0.0.1"
     health_port: Port = 0
     dead_letter_values: bool = True
+    stuck_after_s: Annotated[float, Field(gt=0)] = 120.0
+    unusable_in_a_row: Annotated[int, Field(ge=0)] = 100
+    unusable_share: Annotated[float, Field(gt=0, le=1)] = 0.5
+    max_monitors: Annotated[int, Field(ge=1)] = 25_000
     format: str | None = None
 
     @field_validator("format")
@@ -120,9 +143,10 @@ class MonitorSettings(_Section):
 
 
 class ReferenceSettings(_Section):
-    """What normal is learned from: the first `learn_from` responses of each monitor."""
+    """What normal is: the first `learn_from` responses of each monitor, or what a `file` of `valuedrift baseline learn` says."""
 
     learn_from: int = 1000
+    file: Path | None = None
 
 
 class DriftRule(_Section):
@@ -145,12 +169,76 @@ class EntropyRateRule(_Section):
     epsilon: float = 0.001
 
 
+class LimitRule(_Section):
+    """Bounds for one number of the window; it fires when the number is beyond one for certain, and resolves when it is back within.
+
+    `critical_at` is a bound further out, from which on an alert is critical.
+    """
+
+    above: float | None = None
+    below: float | None = None
+    confidence: float = 0.99
+    min_n: int = 200
+    severity: Severity = Severity.WARNING
+    critical_at: float | None = None
+
+    def limit(self, rule: Rule, category: int | None = None) -> Limit:
+        """The same for the core."""
+        return Limit(rule=rule, category=category, **self.model_dump(include=set(LimitRule.model_fields)))
+
+
+class EntropyLevelRule(LimitRule):
+    """Bounds for the entropy of the window, in nats."""
+
+    enabled: bool = False
+
+
+class LowConfidenceRule(LimitRule):
+    """A bound for the share of responses that the classifier is less sure of than `threshold`."""
+
+    enabled: bool = False
+    threshold: float = 0.5
+    above: float | None = 0.2
+
+
+class NoDataRule(_Section):
+    """What silence of a monitor means: nothing (`hold`), an alert, or the end of its open alerts; after `after_s` seconds."""
+
+    policy: Literal["hold", "alert", "resolve"] = "hold"
+    after_s: Annotated[float, Field(ge=1)] = 3600
+    severity: Severity = Severity.WARNING
+
+
 class Rules(_Section):
-    """Which rules judge the stream."""
+    """Which rules judge the stream. `category_share` has bounds for the share of behaviours, by name."""
 
     drift: DriftRule = DriftRule()
     traffic_mix: TrafficMixRule = TrafficMixRule()
     entropy_rate: EntropyRateRule = EntropyRateRule()
+    entropy_level: EntropyLevelRule = EntropyLevelRule()
+    category_share: dict[str, LimitRule] = {}
+    low_confidence: LowConfidenceRule = LowConfidenceRule()
+    no_data: NoDataRule = NoDataRule()
+
+    def limits(self, taxonomy: Taxonomy) -> tuple[Limit, ...]:
+        """The bounds that are set.
+
+        Raises:
+            ValueError: one is out of range, or of a behaviour that the taxonomy lacks; the message names the section.
+        """
+        chosen = [(Rule.CATEGORY_SHARE, name, rule) for name, rule in sorted(self.category_share.items())]
+        found = []
+        for kind, name, rule in (
+            *([(Rule.ENTROPY_LEVEL, None, self.entropy_level)] if self.entropy_level.enabled else []),
+            *chosen,
+            *([(Rule.LOW_CONFIDENCE, None, self.low_confidence)] if self.low_confidence.enabled else []),
+        ):
+            try:
+                found.append(rule.limit(kind, None if name is None else taxonomy.index(name)))
+            except ValueError as error:
+                section = ".".join(filter(None, ("rules", kind.value, name)))
+                raise ValueError(f"[{section}] {error}") from None
+        return tuple(found)
 
 
 class Settings(BaseSettings):
@@ -179,11 +267,12 @@ class Settings(BaseSettings):
         return env_settings, init_settings
 
     def engine(self, taxonomy: Taxonomy) -> EngineSettings:
-        """What the core needs of these settings, for the behaviours of `taxonomy`.
+        """What the core needs of these settings, for the behaviours of `taxonomy`. Reads the file of the reference, if one is set.
 
         Raises:
-            SettingsError: a value is out of range.
+            SettingsError: a value is out of range, or the reference's file cannot be used.
         """
+        given = None if self.reference.file is None else read_baseline(self.reference.file, taxonomy).counts
         try:
             return EngineSettings(
                 taxonomy=taxonomy,
@@ -195,6 +284,10 @@ class Settings(BaseSettings):
                 traffic_mix=self.rules.traffic_mix.enabled,
                 epsilon=self.rules.entropy_rate.epsilon if self.rules.entropy_rate.enabled else None,
                 sigma=self.monitor.sigma,
+                reference=given,
+                limits=self.rules.limits(taxonomy),
+                confident_from=self.rules.low_confidence.threshold if self.rules.low_confidence.enabled else None,
+                no_data=_no_data(self.rules.no_data),
             )
         except ValueError as error:
             raise SettingsError(f"{error}; change it in valuedrift.toml or the environment") from None
@@ -202,6 +295,12 @@ class Settings(BaseSettings):
     def toml(self) -> str:
         """The settings in force as TOML, secrets masked, unset keys left out."""
         return tomli_w.dumps(json.loads(self.model_dump_json(exclude_none=True)))
+
+
+def _no_data(rule: NoDataRule) -> NoData | None:
+    if rule.policy == "hold":
+        return None
+    return NoData(after=round(rule.after_s * 1_000_000), policy=Silence(rule.policy), severity=rule.severity)
 
 
 def load(file: Path | None = None, *, bootstrap_servers: str | None = None) -> Settings:

@@ -17,14 +17,18 @@ STANDARD_INPUT = Path("-")
 NO_TIME = -1
 """A line has no time of its own beside the one inside it; Kafka says the same for a record without one."""
 
+LONGEST = 8 * 1024 * 1024
+"""Bytes of a line that are read; the rest of a longer one is passed over, as every decoder refuses it and no topic takes it."""
+
 _GZIP_MAGIC = b"\x1f\x8b"
 
 
 class LogFiles:
     """The lines of the files, in order, each a record of the file's name and its line number counted from 0.
 
-    A line is its bytes without the line end, unchanged; blank lines are counted and left out. Gzip is recognised by content.
-    A row of a table (CSV, TSV, Parquet, by the file's name) is a JSON object. `field_map` makes a response event of each line or row.
+    A line is its bytes without the line end, unchanged up to `LONGEST`; blank lines are counted and left out. Gzip is recognised by
+    content. A row of a table (CSV, TSV, Parquet, by the file's name) is a JSON object. `field_map` makes a response event of each
+    line or row.
 
     Raises:
         InputError: a file cannot be opened (at construction, so that nothing is half done), or is damaged (while it is read).
@@ -58,7 +62,7 @@ class LogFiles:
             number = 0
             with self._reading(path) as lines:
                 try:
-                    for number, line in enumerate(tables.rows(path, lines) if tables.is_table(path) else lines):
+                    for number, line in enumerate(tables.rows(path, lines) if tables.is_table(path) else _lines(lines)):
                         value = line.rstrip(b"\r\n")
                         if value.strip():
                             value = self._field_map.apply(value) if self._field_map else value
@@ -95,6 +99,13 @@ class LogFiles:
 
 
 _DAMAGED = (OSError, EOFError, zlib.error)
+
+
+def _lines(content: BinaryIO) -> Iterator[bytes]:
+    while line := content.readline(LONGEST):
+        yield line
+        while len(line) == LONGEST and not line.endswith(b"\n"):
+            line = content.readline(LONGEST)
 
 
 def _names(paths: Sequence[Path]) -> list[str]:

@@ -28,20 +28,46 @@ class MonitorRow:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class StageRow:
+    """One stage of a worker: its consumer group, the records that wait for it, and its last commit (RFC 3339, None: not yet)."""
+
+    name: str
+    group: str
+    ready: bool
+    lag: int
+    last_commit: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Status:
+    """What a worker says of itself in one answer; `failure`, `unready` and `stuck` are None where all is well."""
+
+    version: str
+    failure: str | None
+    unready: str | None
+    stuck: str | None
+    stages: tuple[StageRow, ...]
+    monitors: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Vitals:
     """Where the answers come from; a reason in words means no, None means yes.
 
-    `failure` says why the process is about to end, `unready` why it processes nothing yet.
+    `failure` says why the process is about to end, `unready` why it processes nothing yet, `stuck` what waits though nothing
+    is committed.
     """
 
     failure: Callable[[], str | None]
     unready: Callable[[], str | None]
+    stuck: Callable[[], str | None]
+    status: Callable[[], Status]
     metrics: Callable[[], bytes]
     monitors: Callable[[], Awaitable[Sequence[MonitorRow]]]
 
 
 class HealthServer:
-    """Answers `/healthz`, `/readyz` (200 or 503 with the reason), `/metrics` (Prometheus) and `/monitors` (JSON)."""
+    """Answers `/healthz`, `/readyz` (200 or 503 with the reason), `/metrics` (Prometheus), `/monitors` and `/status` (JSON)."""
 
     def __init__(self, vitals: Vitals) -> None:
         self._vitals = vitals
@@ -52,6 +78,7 @@ class HealthServer:
                 web.get("/readyz", self._readyz),
                 web.get("/metrics", self._metrics),
                 web.get("/monitors", self._monitors),
+                web.get("/status", self._status),
             ]
         )
         self._runner = web.AppRunner(application, access_log=None, shutdown_timeout=STOP_WITHIN)
@@ -80,10 +107,10 @@ class HealthServer:
         await self._runner.cleanup()
 
     async def _healthz(self, _: web.Request) -> web.Response:
-        return _verdict(self._vitals.failure())
+        return _verdict(self._vitals.failure() or self._vitals.stuck())
 
     async def _readyz(self, _: web.Request) -> web.Response:
-        return _verdict(self._vitals.failure() or self._vitals.unready())
+        return _verdict(self._vitals.failure() or self._vitals.unready() or self._vitals.stuck())
 
     async def _metrics(self, _: web.Request) -> web.Response:
         return web.Response(body=self._vitals.metrics(), headers={"Content-Type": metrics.CONTENT_TYPE})
@@ -91,6 +118,9 @@ class HealthServer:
     async def _monitors(self, _: web.Request) -> web.Response:
         rows = await self._vitals.monitors()
         return web.Response(body=msgspec.json.encode(rows), content_type="application/json")
+
+    async def _status(self, _: web.Request) -> web.Response:
+        return web.Response(body=msgspec.json.encode(self._vitals.status()), content_type="application/json")
 
 
 def _verdict(reason: str | None) -> web.Response:

@@ -1,22 +1,28 @@
 """Logging of a process that runs for long: our lines from INFO, the libraries' from WARNING, on standard error.
 
 While a broker is away Kafka's clients say so many times a second; the same line of a library stands once in a while only, and its
-tracebacks only where they were asked for.
+tracebacks only where they were asked for. Texts of prompts and responses are in no line.
 """
 
+import json
 import logging
 import threading
 import time
+from datetime import UTC, datetime
+from typing import Literal
 
 OURS = "stream"
 REPEAT_AFTER = 60.0
 """Seconds until a library may say the same again."""
 
 
-def set_up(*, debug: bool) -> None:
+Form = Literal["text", "json"]
+
+
+def set_up(*, debug: bool, form: Form = "text") -> None:
     """Sets up the root logger of this process, once."""
     handler = logging.StreamHandler()
-    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
+    handler.setFormatter(formatter(form))
     if not debug:
         handler.addFilter(Sparse())
         threading.excepthook = _one_line
@@ -24,6 +30,23 @@ def set_up(*, debug: bool) -> None:
     logging.getLogger(OURS).setLevel(logging.INFO)
     for module in ("driver", "table"):  # Faust logs under the module of the class, also of those derived from its own
         logging.getLogger(f"{OURS}.worker.{module}").setLevel(logging.WARNING)
+
+
+def formatter(form: Form) -> logging.Formatter:
+    """How a line is written: as a sentence with its time, or as a JSON object."""
+    return JsonLines() if form == "json" else logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s")
+
+
+class JsonLines(logging.Formatter):
+    """Writes each record as one line of JSON in ASCII: `ts` (RFC 3339), `level`, `logger`, `message`, and `traceback` if there is one."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """The record as a line; nothing in it can end the line or steer a terminal."""
+        ts = datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+        said = {"ts": ts, "level": record.levelname.lower(), "logger": record.name, "message": record.getMessage()}
+        if record.exc_info:
+            said["traceback"] = self.formatException(record.exc_info)
+        return json.dumps(said).replace("\x7f", "\\u007f")
 
 
 class Sparse(logging.Filter):

@@ -4,6 +4,7 @@ Names of monitors are no labels: they come from log lines, and a label value for
 whatever scrapes. `/monitors` lists them instead.
 """
 
+import time
 from collections.abc import Callable
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
@@ -45,11 +46,18 @@ class Metrics:
         self.lag = Gauge(
             "valuedrift_lag_records", "Records that wait in Kafka for this worker.", ["stage"], registry=self.registry
         )
+        self.last_commit = Gauge(
+            "valuedrift_last_commit_timestamp_seconds",
+            "When this worker last committed offsets, in seconds since 1970; 0 if it has not yet.",
+            ["stage"],
+            registry=self.registry,
+        )
         self.monitors = Gauge("valuedrift_monitors", "Monitors that this worker owns.", registry=self.registry)
 
-    def watch_lag(self, stage: str, read: Callable[[], float]) -> None:
-        """Takes the lag of a stage from `read` whenever metrics are asked for."""
-        self.lag.labels(stage=stage).set_function(read)
+    def watch_stage(self, stage: str, *, lag: Callable[[], float], committed: Callable[[], float | None]) -> None:
+        """Takes a stage's lag and the time of its last commit (of `time.monotonic`) whenever metrics are asked for."""
+        self.lag.labels(stage=stage).set_function(lag)
+        self.last_commit.labels(stage=stage).set_function(lambda: wall_clock(committed()) or 0.0)
 
     def watch_monitors(self, read: Callable[[], float]) -> None:
         """Takes the number of monitors from `read` whenever metrics are asked for."""
@@ -58,3 +66,8 @@ class Metrics:
     def text(self) -> bytes:
         """All metrics in Prometheus' text format."""
         return generate_latest(self.registry)
+
+
+def wall_clock(at: float | None) -> float | None:
+    """Seconds since 1970 of a time of `time.monotonic`, None for None."""
+    return None if at is None else time.time() - (time.monotonic() - at)

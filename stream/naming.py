@@ -4,6 +4,7 @@ import hashlib
 import unicodedata
 
 from stream.core.records import ResponseEvent
+from stream.errors import RecordError
 
 LONGEST = 200
 """Characters in a monitor's name: it becomes a Kafka key, a metric label and part of an alert's deduplication key."""
@@ -21,6 +22,16 @@ def monitor_name(event: ResponseEvent, monitor_by: tuple[str, ...]) -> str:
     SHA-256 of the whole.
     """
     return shorten(SEPARATOR.join(escape(value_of(event, name) or "") for name in monitor_by))
+
+
+def check_monitor(name: str) -> None:
+    """Refuses what `monitor_name` never makes: a name that is too long, or that could steer a terminal.
+
+    Raises:
+        RecordError: it is no monitor's name.
+    """
+    if len(name) > LONGEST or not is_safe(name):
+        raise RecordError(f"a monitor's name has at most {LONGEST} characters, all of which can be seen")
 
 
 def value_of(event: ResponseEvent, name: str) -> str | None:
@@ -59,6 +70,19 @@ def is_safe(text: str) -> bool:
     """
     return text.isprintable() or all(
         character.isprintable() or unicodedata.category(character) == "Zs" for character in text
+    )
+
+
+def visible(text: str) -> str:
+    """Returns the text as a terminal may show it: whatever does not print stands as an escape, so that no text can steer a terminal.
+
+    Examples:
+        >>> print(visible("a\\x1b[2Jb\\u202e\\n日本"))
+        a\\x1b[2Jb\\u202e\\n日本
+    """
+    return "".join(
+        character if is_safe(character) else character.encode("unicode_escape", "surrogatepass").decode()
+        for character in text
     )
 
 

@@ -17,7 +17,9 @@ from models.classifier import Classification, Classifier, Pair
 from stream.codec.alert import encode_alert
 from stream.codec.dead_letter import encode_dead_letter
 from stream.codec.drift import encode_drift
-from stream.codec.scored import decode_scored, encode_scored
+from stream.codec.entry import decode_entry
+from stream.codec.scored import encode_scored
+from stream.core.control import Entry
 from stream.core.monitor import Monitor
 from stream.core.records import (
     AlertEvent,
@@ -35,7 +37,7 @@ from stream.core.taxonomy import PAPER, Behaviour, RequestKind, Taxonomy
 from stream.errors import RecordError, SettingsError, UnknownSchemaError
 from stream.formats import recognise
 from stream.formats.missing_time import MissingTime
-from stream.naming import monitor_name, value_of
+from stream.naming import check_monitor, monitor_name, value_of
 from stream.times import known
 
 MAX_RESPONSES = 1_000
@@ -214,14 +216,14 @@ def dead_letter(record: SourceRecord, reject: Reject, *, keep_value: bool = True
 
 
 def unreadable(error: RecordError) -> Reject:
-    """Returns why a scored record that `Detect.read` refused becomes a dead letter."""
+    """Returns why a record of the scored log that `Detect.read` refused becomes a dead letter."""
     unknown = isinstance(error.__cause__, UnknownSchemaError)
     return Reject(RejectReason.UNKNOWN_SCHEMA if unknown else RejectReason.UNKNOWN_FORMAT, str(error))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Detected:
-    """What scored records of one monitor gave rise to, and the monitor's state after them."""
+    """What records of one monitor gave rise to, and the monitor's state after them."""
 
     state: bytes
     drift: tuple[DriftEvent, ...]
@@ -232,7 +234,7 @@ class Detected:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Detect:
-    """The second stage: scored records and a monitor's state in, drift events, alerts and the new state out.
+    """The second stage: records of the scored log and a monitor's state in, drift events, alerts and the new state out.
 
     With `replay` every alert says that it is history.
     """
@@ -240,30 +242,31 @@ class Detect:
     settings: EngineSettings
     replay: bool = False
 
-    def read(self, records: Iterable[SourceRecord]) -> Mapping[str, Sequence[Scored]]:
-        """Returns the scored records of each monitor, in order.
+    def read(self, records: Iterable[SourceRecord]) -> Mapping[str, Sequence[Entry]]:
+        """Returns what the records of the scored log hold for each monitor, in order.
 
         Raises:
             RecordError: a record cannot be read; the message says where it lies.
         """
-        found: dict[str, list[Scored]] = {}
+        found: dict[str, list[Entry]] = {}
         for record in records:
             try:
-                scored = decode_scored(record.value or b"", self.settings.taxonomy)
+                entry = decode_entry(record, self.settings.taxonomy)
+                check_monitor(entry.monitor)
             except RecordError as error:
                 where = f"{record.source.topic}, partition {record.source.partition}, offset {record.offset}"
                 raise RecordError(f"{where}: {error}") from error
-            found.setdefault(scored.monitor, []).append(scored)
+            found.setdefault(entry.monitor, []).append(entry)
         return found
 
-    def observe(self, monitor: str, state: bytes | None, scored: Iterable[Scored]) -> Detected:
+    def observe(self, monitor: str, state: bytes | None, entries: Iterable[Entry]) -> Detected:
         """Judges the next records of a monitor whose state is `state` (None: it is new).
 
         Raises:
             StateError: the state was written by another version or under other settings.
         """
         engine = Monitor(monitor, self.settings) if state is None else Monitor.restore(monitor, self.settings, state)
-        seen = [engine.observe(each) for each in scored]
+        seen = [engine.observe(each) for each in entries]
         return Detected(
             state=engine.snapshot(),
             drift=tuple(event for one in seen for event in one.drift),

@@ -2,12 +2,15 @@
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from itertools import groupby, islice
+from io import BytesIO
+from itertools import chain, groupby, islice
 from operator import attrgetter
 
 import numpy as np
 import numpy.typing as npt
 
+from stream.codec.control import SCHEMAS, decode_order
+from stream.codec.wire import schema_of
 from stream.core.records import DeadLetter, Micros, RejectReason, Scored, Source, SourceRecord
 from stream.errors import InputError, RecordError
 from stream.files import NO_TIME, LogFiles
@@ -54,6 +57,8 @@ def read_rows(
 ) -> None:
     """Judges files of labelled rows; nothing is classified. `every` is that of `read_responses`, counted in rows.
 
+    Orders among the rows (control records, ticks) are obeyed where they stand, if their own time lies in the period.
+
     Raises:
         InputError: a file cannot be read, or a row has no time and `every` is not given.
     """
@@ -62,18 +67,18 @@ def read_rows(
     for source, pieces in groupby(files.pieces(PIECE_BYTES), key=lambda piece: piece[0]):
         offset = 0
         spaced = None if every is None else Spaced(every, EARLIEST + every * rows_before)
-        for content in growth.join(pieces):
+        for content in _apart(growth.join(pieces)):
+            if schema_of(content) in SCHEMAS:
+                recorder.take((), _obey(_line(source, offset, content), recorder, period, keep_values=keep_values))
+                offset += 1
+                continue
             rows = decode_labelled_rows(
                 content, recorder.settings.taxonomy, source=source, first_offset=offset, spaced=spaced
             )
             offset += rows.n
             growth.note(rows)
             letters = [
-                dead_letter(
-                    SourceRecord(source=source, offset=at, key=None, value=line, headers=(), timestamp=NO_TIME),
-                    reject,
-                    keep_value=keep_values,
-                )
+                dead_letter(_line(source, at, line), reject, keep_value=keep_values)
                 for at, line, reject in rows.rejects
             ]
             _demand_times(letters)
@@ -82,6 +87,33 @@ def read_rows(
             recorder.take([piece for piece in wanted if len(piece.places)], letters)
             watch()
         rows_before += offset
+
+
+def _apart(contents: Iterable[bytes]) -> Iterator[bytes]:
+    """The same lines, each order by itself."""
+    marks = [schema.encode() for schema in SCHEMAS]
+    for content in contents:
+        if not any(mark in content for mark in marks):
+            yield content
+            continue
+        for is_order, some in groupby(BytesIO(content), lambda line: schema_of(line) in SCHEMAS):
+            lines = list(some)
+            yield from lines if is_order else (b"".join(lines),)
+
+
+def _obey(line: SourceRecord, recorder: Recorder, period: Period, *, keep_values: bool) -> list[DeadLetter]:
+    """Does what an order says, if its time is in the period; one that cannot be read is a dead letter."""
+    try:
+        order = decode_order(line.value or b"", source=line.source, offset=line.offset)
+    except RecordError as error:
+        return [dead_letter(line, unreadable(error), keep_value=keep_values)]
+    if period.holds(np.array([order.ts])).all():
+        recorder.obey(order)
+    return []
+
+
+def _line(source: Source, offset: int, line: bytes) -> SourceRecord:
+    return SourceRecord(source=source, offset=offset, key=None, value=line.strip(), headers=(), timestamp=NO_TIME)
 
 
 class _Growth:
@@ -162,7 +194,11 @@ def read_scored_topic(records: Iterable[SourceRecord], recorder: Recorder, *, wa
             except RecordError as error:
                 recorder.take((), [dead_letter(record, unreadable(error))])
             else:
-                recorder.take([_in_order(scored) for several in groups.values() for scored in several])
+                for entry in chain.from_iterable(groups.values()):
+                    if isinstance(entry, Scored):
+                        recorder.take([_in_order(entry)])
+                    else:
+                        recorder.obey(entry)
         watch()
 
 

@@ -10,8 +10,10 @@ from typing import BinaryIO, Self
 import numpy as np
 import numpy.typing as npt
 
+from stream.codec.control import encode_order
 from stream.codec.dead_letter import encode_dead_letter
 from stream.codec.rows import scored_row_lines
+from stream.core.control import Order
 from stream.core.engine import Engine
 from stream.core.records import AlertEvent, DeadLetter, DriftEvent, Scored
 from stream.core.settings import EngineSettings
@@ -104,6 +106,16 @@ class Recorder:
             alerts += [(int(counted.places[event.seq - before]), event) for event in self._detect.mark(observed.alerts)]
         self._write(fresh, dead)
         self._write_events(sorted(drift, key=_place), sorted(alerts, key=_place))
+
+    def obey(self, order: Order) -> None:
+        """Do what a control record says, at its place in the input, and write it down; one that changes nothing is left out."""
+        observed = self._engine.observe(order)
+        if observed.drift:
+            self._files.scored.write(encode_order(order) + b"\n")
+            self._write_events(
+                [(order.offset, event) for event in observed.drift],
+                [(order.offset, event) for event in self._detect.mark(observed.alerts)],
+            )
 
     def summary(self, sources: Sequence[str]) -> Summary:
         """What was taken so far, in numbers."""

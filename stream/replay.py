@@ -8,6 +8,7 @@ from typing import Protocol
 
 from models.bundle import DEFAULT_BUNDLE, load_manifest
 from models.classifier import Classifier
+from stream.codec import control
 from stream.codec import scored as scored_codec
 from stream.codec.wire import schema_of
 from stream.config import Settings
@@ -99,11 +100,11 @@ def _replay_topic(plan: Plan, settings: Settings, folder: Path, load: Load, mete
 
 
 def _peek(records: Iterator[SourceRecord]) -> tuple[bool, Iterable[SourceRecord]]:
-    """Whether the first record is a scored one (or there is none, so that no model is needed), and all records."""
+    """Whether the first record is of a scored log (or there is none, so that no model is needed), and all records."""
     first = next(records, None)
     if first is None:
         return True, ()
-    return schema_of(first.value or b"") == scored_codec.SCHEMA, chain([first], records)
+    return schema_of(first.value or b"") in (scored_codec.SCHEMA, *control.SCHEMAS), chain([first], records)
 
 
 def _classify(classifier: Classifier, settings: Settings, missing_time: MissingTime, form: str | None) -> Classify:

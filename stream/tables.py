@@ -69,7 +69,7 @@ def _items(path: Path, content: BinaryIO) -> Iterator[bytes]:
         yield from map(
             bytes, msgspec.json.decode(first.lstrip(b"\xef\xbb\xbf") + content.read(), type=list[msgspec.Raw])
         )
-    except msgspec.DecodeError as error:
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise InputError(f"cannot read {path}: {error}") from None
 
 

@@ -1,9 +1,23 @@
 """Alerts as sentences, the same in the terminal, the report and the plot."""
 
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
-from stream.core.records import AlertEvent, Contributor, Micros, Onset, Rule, Status
+from stream.core.records import AlertEvent, Contributor, Micros, Onset, Reason, Rule, Status
 
+_SUBJECTS = {
+    Rule.TRAFFIC_MIX: "the mix of requests",
+    Rule.ENTROPY_RATE: "the entropy",
+    Rule.ENTROPY_LEVEL: "the entropy",
+    Rule.CATEGORY_SHARE: "the share",
+    Rule.LOW_CONFIDENCE: "the classifier's confidence",
+    Rule.NO_DATA: "the flow of responses",
+}
+_ENDS = {
+    Reason.WITHIN_LIMIT: "is back within its limit",
+    Reason.DATA_RETURNED: "goes on",
+    Reason.SILENT: "shows nothing any more, as no responses come",
+}
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -12,11 +26,19 @@ def sentence(alert: AlertEvent) -> str:
 
     It names shares before (the reference) and since the onset, and how many responses the decision took.
     """
-    if alert.status is Status.RESOLVED:
+    if alert.reason is Reason.ACCEPTED:
         return (
-            f"Since {instant(alert.ts)} {_subject(alert.rule)} is back at the reference; "
+            f"At {instant(alert.ts)} the present level of {_subject(alert.rule)} was accepted as the new reference; "
             f"the alert of {instant(alert.starts_at)} is resolved."
         )
+    if alert.status is Status.RESOLVED:
+        return (
+            f"Since {instant(alert.ts)} {_subject(alert.rule)} {_ENDS.get(alert.reason, 'is back at the reference')}; "
+            f"the alert of {instant(alert.starts_at)} is resolved."
+        )
+    beyond = level(alert, str)
+    if beyond is not None:
+        return f"{beyond[0].upper()}{beyond[1:]}, since about {instant(alert.onset.ts)}; decided at response {alert.seq:,}."
     moved = ", ".join(_moved(part) for part in movers(alert))
     took = alert.seq - alert.onset.seq + 1
     return (
@@ -24,6 +46,36 @@ def sentence(alert: AlertEvent) -> str:
         f"(between {between(alert.onset)}){': ' if moved else ''}{moved}; "
         f"decided at response {alert.seq:,}, {took:,} after the onset."
     )
+
+
+def level(alert: AlertEvent, named: Callable[[str], str]) -> str | None:
+    """What an alert about a limit says, behaviours as `named` calls them; None for the rules without one."""
+    side = "below" if alert.reason is Reason.BELOW_LIMIT else "above"
+    share = f"{percent(alert.statistic)}, {side} the limit of {percent(alert.threshold)}"
+    if alert.rule is Rule.CATEGORY_SHARE:
+        return f"the share of {named(alert.contributors[0].category)} is {share}"
+    if alert.rule is Rule.LOW_CONFIDENCE:
+        return f"the share of responses that the classifier is unsure of is {share}"
+    if alert.rule is Rule.ENTROPY_LEVEL:
+        return f"entropy is {alert.statistic:.2f} nats, {side} the limit of {alert.threshold:g}"
+    if alert.rule is Rule.NO_DATA:
+        return f"no response has come for {span(alert.statistic)}, longer than the {span(alert.threshold)} allowed"
+    return None
+
+
+def span(seconds: float) -> str:
+    """A span of time in the one or two units that people use for it.
+
+    Examples:
+        >>> span(40), span(600), span(3 * 3600 + 300), span(90_000)
+        ('40 s', '10 min', '3 h 5 min', '1 d 1 h')
+    """
+    whole = max(round(seconds), 0)
+    for unit, below, name, small in ((86_400, 3_600, "d", "h"), (3_600, 60, "h", "min")):
+        if whole >= unit:
+            rest = whole % unit // below
+            return f"{whole // unit} {name} {rest} {small}" if rest else f"{whole // unit} {name}"
+    return f"{whole // 60} min" if whole >= 60 else f"{whole} s"
 
 
 def movers(alert: AlertEvent, *, most: int = 2) -> tuple[Contributor, ...]:
@@ -61,7 +113,7 @@ def percent(share: float) -> str:
 
 
 def _subject(rule: Rule) -> str:
-    return {Rule.DRIFT: "behaviour", Rule.TRAFFIC_MIX: "the mix of requests", Rule.ENTROPY_RATE: "the entropy"}[rule]
+    return _SUBJECTS.get(rule, "behaviour")
 
 
 def _moved(part: Contributor) -> str:

@@ -4,7 +4,7 @@ import msgspec
 
 from stream import times
 from stream.codec import wire
-from stream.core.records import DriftEvent, EntropyEstimate, Rate, Reference, State, WindowSpan
+from stream.core.records import DriftEvent, EntropyEstimate, Origin, Rate, Reference, Since, State, WindowSpan
 from stream.errors import RecordError
 
 SCHEMA = "valuedrift.drift/1"
@@ -32,12 +32,19 @@ class _Rate(msgspec.Struct, forbid_unknown_fields=True):
     unit: str
 
 
+class _Since(msgspec.Struct, forbid_unknown_fields=True):
+    seq: int
+    ts: str | None
+
+
 class _Reference(msgspec.Struct, forbid_unknown_fields=True):
-    origin: str
+    origin: Origin
     n: int
     target: int
     counts: tuple[int, ...]
     entropy: float
+    since: _Since | None
+    growing: bool
 
 
 class _Drift(msgspec.Struct, forbid_unknown_fields=True, tag_field="schema", tag=SCHEMA):
@@ -105,8 +112,21 @@ def encode_drift(event: DriftEvent) -> bytes:
             event.statistic,
             event.threshold,
             event.state,
-            _Reference(reference.origin, reference.n, reference.target, reference.counts, reference.entropy),
+            _reference(reference),
         )
+    )
+
+
+def _reference(reference: Reference) -> _Reference:
+    since = reference.since
+    return _Reference(
+        reference.origin,
+        reference.n,
+        reference.target,
+        reference.counts,
+        reference.entropy,
+        None if since is None else _Since(since.seq, None if since.ts is None else times.render(since.ts)),
+        reference.growing,
     )
 
 
@@ -128,6 +148,7 @@ def decode_drift(content: bytes) -> DriftEvent:
             last_seq=window.last_seq,
         )
         ts = times.parse(record.ts)
+        since = None if reference.since is None else _since(reference.since)
     except ValueError as error:
         raise RecordError(f"a record of {SCHEMA} cannot be read: {error}") from None
     return DriftEvent(
@@ -154,5 +175,11 @@ def decode_drift(content: bytes) -> DriftEvent:
             target=reference.target,
             counts=reference.counts,
             entropy=reference.entropy,
+            since=since,
+            growing=reference.growing,
         ),
     )
+
+
+def _since(since: _Since) -> Since:
+    return Since(seq=since.seq, ts=None if since.ts is None else times.parse(since.ts))

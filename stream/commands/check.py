@@ -171,13 +171,9 @@ def _show(events: "Sequence[ResponseEvent]") -> None:
 
 def visible(text: str) -> str:
     """Returns the text for a terminal, shortened, with whatever is not printable written as an escape."""
-    from stream.naming import is_safe
+    from stream import naming
 
-    short = text if len(text) <= SHOWN else f"{text[:SHOWN]}…"
-    return "".join(
-        character if is_safe(character) else character.encode("unicode_escape", "surrogatepass").decode()
-        for character in short
-    )
+    return naming.visible(text if len(text) <= SHOWN else f"{text[:SHOWN]}…")
 
 
 def _many(count: int, what: str) -> str:

@@ -57,7 +57,7 @@ def classify(files: tuple[Path, ...], out: Path, bundle: Path | None, config: Pa
         for name, number, raw in _lines(files):
             try:
                 line = msgspec.json.decode(raw, type=_Line)
-            except (msgspec.DecodeError, UnicodeDecodeError) as error:
+            except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
                 bad += 1
                 click.echo(f"{name} line {number}: {error}", err=True)
                 continue

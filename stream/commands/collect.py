@@ -1,10 +1,14 @@
 """`valuedrift collect`."""
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
-from stream.commands.options import kafka_options
+from stream.commands.options import kafka_options, log_option
+
+if TYPE_CHECKING:
+    from stream.logs import Form
 
 
 @click.command()
@@ -18,9 +22,17 @@ from stream.commands.options import kafka_options
     metavar="NAME",
     help="Variable that holds the token which posts must bring (Authorization: Bearer …).",
 )
+@log_option
 @kafka_options
 def collect(
-    *, host: str, port: int, topic: str | None, token_env: str, config: Path | None, bootstrap_servers: str | None
+    *,
+    host: str,
+    port: int,
+    topic: str | None,
+    token_env: str,
+    config: Path | None,
+    bootstrap_servers: str | None,
+    log_format: "Form",
 ) -> None:
     """Take responses over HTTP and put them into Kafka; a post is answered once Kafka has acknowledged all of it.
 
@@ -45,7 +57,7 @@ def collect(
     token = environment_secret(token_env)
     require_token(host, token)
     require_topics(settings.kafka, [topic])
-    logs.set_up(debug=bool(click.get_current_context().find_root().obj["debug"]))
+    logs.set_up(debug=bool(click.get_current_context().find_root().obj["debug"]), form=log_format)
 
     async def run() -> None:
         stop = asyncio.Event()

@@ -1,10 +1,14 @@
 """`valuedrift notify`."""
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
-from stream.commands.options import kafka_options
+from stream.commands.options import kafka_options, log_option
+
+if TYPE_CHECKING:
+    from stream.logs import Form
 
 
 @click.command()
@@ -13,8 +17,17 @@ from stream.commands.options import kafka_options
     "--dry-run", is_flag=True, help="Print what would be sent for every alert there is; send and remember nothing."
 )
 @click.option("--page-replays", is_flag=True, help="Tell of alerts from replayed history too; otherwise none leaves.")
+@log_option
 @kafka_options
-def notify(*, once: bool, dry_run: bool, page_replays: bool, config: Path | None, bootstrap_servers: str | None) -> int:
+def notify(
+    *,
+    once: bool,
+    dry_run: bool,
+    page_replays: bool,
+    config: Path | None,
+    bootstrap_servers: str | None,
+    log_format: "Form",
+) -> int:
     """Tell PagerDuty, Alertmanager, Slack, webhooks, a CloudEvents topic or the screen of alerts.
 
     Who is told of what stands in [[notify.receivers]] of the settings; docs/route-alerts.md has an example for each tool. A
@@ -25,6 +38,7 @@ def notify(*, once: bool, dry_run: bool, page_replays: bool, config: Path | None
     import signal
     import threading
 
+    from stream import logs
     from stream.config import load
     from stream.notify.courier import Orders
     from stream.notify.run import notify as run
@@ -37,7 +51,7 @@ def notify(*, once: bool, dry_run: bool, page_replays: bool, config: Path | None
         return 0
     # Ours alone: what libraries log may hold an address that is a secret.
     handler = logging.StreamHandler()
-    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
+    handler.setFormatter(logs.formatter(log_format))
     ours = logging.getLogger("stream")
     ours.addHandler(handler)
     ours.setLevel(logging.INFO)

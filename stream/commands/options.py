@@ -16,6 +16,22 @@ FILE = click.Path(path_type=Path, dir_okay=False, allow_dash=True)
 """A file to read or write; `-` is standard input or output."""
 
 
+class _Instant(click.ParamType):
+    name = "TIME"
+
+    def convert(self, value: str, param: click.Parameter | None, ctx: click.Context | None) -> int:
+        from stream.times import parse
+
+        try:
+            return parse(value)
+        except ValueError as error:
+            self.fail(f"{value!r}: {error}", param, ctx)
+
+
+INSTANT = _Instant()
+"""An RFC 3339 time, as microseconds since the epoch."""
+
+
 def debug_option(command: Callable[P, R]) -> Callable[P, R]:
     """Adds `--debug`, for a command that reads no settings."""
     return click.option(
@@ -52,6 +68,17 @@ def map_option(command: Callable[P, R]) -> Callable[P, R]:
         metavar="FIELD=NAME,…",
         callback=_parse_map,
         help="Where fields of a response come from: prompt=question,response=answer,ts=time,model=:gpt-4 (: begins a constant).",
+    )(command)
+
+
+def log_option(command: Callable[P, R]) -> Callable[P, R]:
+    """Adds `--log-format text|json`, for a command that runs for long; it arrives as `log_format`."""
+    return click.option(
+        "--log-format",
+        type=click.Choice(["text", "json"]),
+        default="text",
+        show_default=True,
+        help="How log lines are written on standard error; json is one object a line.",
     )(command)
 
 

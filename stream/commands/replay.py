@@ -10,9 +10,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from stream.commands.options import FILE, kafka_options, map_option, one_format
+from stream.commands.options import FILE, INSTANT, kafka_options, map_option, one_format
 from stream.formats.recognise import FORMATS
-from stream.times import parse
 
 if TYPE_CHECKING:
     from models.classifier import Classifier
@@ -24,16 +23,6 @@ if TYPE_CHECKING:
 
 _UNITS = {"ms": 1_000, "s": 1_000_000, "m": 60_000_000, "h": 3_600_000_000}
 """Microseconds."""
-
-
-class _Instant(click.ParamType):
-    name = "TIME"
-
-    def convert(self, value: str, param: click.Parameter | None, ctx: click.Context | None) -> int:
-        try:
-            return parse(value)
-        except ValueError as error:
-            self.fail(f"{value!r}: {error}", param, ctx)
 
 
 class _Duration(click.ParamType):
@@ -50,8 +39,8 @@ class _Duration(click.ParamType):
 @click.command()
 @click.argument("files", nargs=-1, type=FILE)
 @click.option("--from-topic", metavar="T", help="Read this topic instead of files: responses, or scored records.")
-@click.option("--since", type=_Instant(), help="From this time on (RFC 3339, for example 2026-03-01T12:00:00Z).")
-@click.option("--until", type=_Instant(), help="Before this time.")
+@click.option("--since", type=INSTANT, help="From this time on (RFC 3339, for example 2026-03-01T12:00:00Z).")
+@click.option("--until", type=INSTANT, help="Before this time.")
 @click.option("--scored", is_flag=True, help="The files hold labelled rows (ts, category, monitor or model).")
 @click.option("--every", type=_Duration(), help="Give responses without a time one, so far apart (for example 1s).")
 @click.option("--format", type=click.Choice(list(FORMATS)), help="Format of the lines; recognised by default.")

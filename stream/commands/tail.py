@@ -5,11 +5,12 @@ from typing import TYPE_CHECKING
 
 import click
 
-from stream.commands.options import kafka_options, map_option, one_format
+from stream.commands.options import kafka_options, log_option, map_option, one_format
 from stream.formats.recognise import FORMATS
 
 if TYPE_CHECKING:
     from stream.formats.mapped import FieldMap
+    from stream.logs import Form
     from stream.tail import Tally
 
 
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
 )
 @click.option("--format", type=click.Choice(list(FORMATS)), help="Format of the lines; recognised by default.")
 @map_option
+@log_option
 @kafka_options
 def tail(
     *,
@@ -38,6 +40,7 @@ def tail(
     field_map: "FieldMap | None",
     config: Path | None,
     bootstrap_servers: str | None,
+    log_format: "Form",
 ) -> None:
     """Follow PATH, a growing file of JSON lines or a folder of them, and send each completed line to Kafka once.
 
@@ -74,7 +77,7 @@ def tail(
         form=format,
         field_map=field_map,
     )
-    logs.set_up(debug=bool(click.get_current_context().find_root().obj["debug"]))
+    logs.set_up(debug=bool(click.get_current_context().find_root().obj["debug"]), form=log_format)
     stop, tally = threading.Event(), Tally()
     for name in (signal.SIGTERM, signal.SIGINT):
         signal.signal(name, lambda *_: stop.set())

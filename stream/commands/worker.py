@@ -1,15 +1,19 @@
 """`valuedrift worker`."""
 
+import logging
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 import click
 
-from stream.commands.options import kafka_options
+from stream.commands.options import kafka_options, log_option
 
 if TYPE_CHECKING:
     from stream.config import Settings
+    from stream.logs import Form
     from stream.worker.run import Job
+
+log = logging.getLogger("stream.worker")
 
 Role = Literal["all", "classify", "detect"]
 
@@ -23,19 +27,32 @@ Role = Literal["all", "classify", "detect"]
     show_default=True,
     help="Which stages run here: classify (reads responses), detect (reads scored records), or both.",
 )
+@log_option
 @click.pass_context
-def worker(context: click.Context, config: Path | None, bootstrap_servers: str | None, role: Role) -> None:
+def worker(
+    context: click.Context, *, config: Path | None, bootstrap_servers: str | None, role: Role, log_format: "Form"
+) -> None:
     """Process responses: sort each into a behaviour, watch each monitor, emit drift events and alerts.
 
     Runs until Ctrl-C or SIGTERM, then delivers and commits what is in flight. Any number of workers share the topics'
-    partitions. The topics must exist (`valuedrift topics create`).
+    partitions. The topics must exist (`valuedrift topics create`). With --log-format json all that it says is JSON on standard error.
     """
+    from models.errors import ModelError
     from stream import logs
     from stream.config import load
+    from stream.errors import ValueDriftError
     from stream.worker.run import run_worker
 
-    logs.set_up(debug=bool(context.find_root().obj["debug"]))
-    run_worker(_job(load(config, bootstrap_servers=bootstrap_servers), role), say=click.echo)
+    debug = bool(context.find_root().obj["debug"])
+    logs.set_up(debug=debug, form=log_format)
+    say = click.echo if log_format == "text" else log.info
+    try:
+        run_worker(_job(load(config, bootstrap_servers=bootstrap_servers), role), say=say)
+    except (ValueDriftError, ModelError) as error:
+        if debug or log_format == "text":
+            raise
+        log.error("%s", error)  # noqa: TRY400 - its traceback was not asked for
+        context.exit(1)
 
 
 def _job(settings: "Settings", role: Role) -> "Job":

@@ -42,7 +42,10 @@ class Place:
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Finding:
-    """What a rule decided and on what grounds, before it is given an identity; counts and `contribution` have shape (k,)."""
+    """What a rule decided and on what grounds, before it is given an identity; counts and `contribution` have shape (k,).
+
+    `category` is what it is about where a rule is judged for each behaviour on its own.
+    """
 
     rule: Rule
     status: Status
@@ -57,6 +60,11 @@ class Finding:
     threshold: float
     false_alarm_interval: int | None
     examples: tuple[str, ...] = ()
+    category: int | None = None
+
+    def key(self, taxonomy: Taxonomy) -> str:
+        """What the alert is about, within its monitor: the rule, and the behaviour where a rule is judged for each."""
+        return self.rule.value if self.category is None else f"{self.rule.value}:{taxonomy.names[self.category]}"
 
 
 def digits(value: float) -> float:
@@ -76,10 +84,10 @@ def identity(*parts: object) -> str:
 
 def alert(finding: Finding, place: Place, taxonomy: Taxonomy) -> AlertEvent:
     """The event that says what was found at this place, contributors in order of their part."""
-    n = int(finding.counts.sum())
+    n, key = int(finding.counts.sum()), finding.key(taxonomy)
     return AlertEvent(
-        alert_id=identity(place.monitor, finding.rule, place.event_id, place.seq, finding.status),
-        dedup_key=f"vd:{place.monitor}:{finding.rule}",
+        alert_id=identity(place.monitor, key, place.event_id, place.seq, finding.status),
+        dedup_key=f"vd:{place.monitor}:{key}",
         status=finding.status,
         severity=finding.severity,
         rule=finding.rule,

@@ -3,15 +3,15 @@
 from stream.core.alerts import Place, digits, identity
 from stream.core.detectors import Design
 from stream.core.entropy import entropy, measure
-from stream.core.kernel import LEARNT, PARTIAL, WINDOW
+from stream.core.kernel import GIVEN, LEARNT, ORIGIN, PARTIAL, SINCE, SINCE_TS, WINDOW
 from stream.core.rate import rate
-from stream.core.records import DriftEvent, EntropyEstimate, Rate, Reference, State
+from stream.core.records import DriftEvent, EntropyEstimate, Origin, Rate, Reference, Since, State
 from stream.core.rules import shown
 from stream.core.state import State as Memory
 from stream.core.window import kept, span
 
-LEARNED = "learned"
-"""Origin of a reference that came from the monitor's own first responses."""
+_ORIGINS = (Origin.LEARNED, Origin.ACCEPTED, Origin.FILE)
+"""By the kernel's numbers for them."""
 
 
 def drift_event(memory: Memory, plan_of: Design, place: Place, condition: State, delta: float | None) -> DriftEvent:
@@ -51,14 +51,18 @@ def drift_event(memory: Memory, plan_of: Design, place: Place, condition: State,
 
 
 def _reference(memory: Memory, plan_of: Design) -> Reference:
-    counts, target = memory.belief.counts[0], plan_of.settings.learn_from
-    learnt = int(memory.counts.scalars[LEARNT])
+    """The drift rule's reference; one in force from a monitor's first response on has no response before it, hence no time."""
+    counts, scalars = memory.belief.counts[0], memory.counts.scalars
+    learning = bool(scalars[LEARNT] >= 0)
+    begun = int(scalars[SINCE])
     return Reference(
-        origin=LEARNED,
-        n=learnt if learnt >= 0 else int(memory.belief.size[0]),
-        target=target,
+        origin=_ORIGINS[int(scalars[ORIGIN])],
+        n=int(scalars[LEARNT]) if learning else int(memory.belief.size[0]),
+        target=plan_of.settings.learn_from,
         counts=tuple(counts.tolist()),
         entropy=digits(entropy(counts)),
+        since=None if learning else Since(seq=begun, ts=int(scalars[SINCE_TS]) if begun else None),
+        growing=bool(scalars[ORIGIN] != GIVEN and not memory.belief.firing[0]),
     )
 
 

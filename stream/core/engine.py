@@ -3,13 +3,13 @@
 from collections.abc import Mapping
 from types import MappingProxyType
 
+from stream.core.control import Entry
 from stream.core.monitor import Monitor, Observed
-from stream.core.records import Scored
 from stream.core.settings import EngineSettings
 
 
 class Engine:
-    """Gives each scored record to its monitor, and makes the monitor when its first record comes.
+    """Gives each record of the log to its monitor, and makes the monitor when its first record comes.
 
     Examples:
         >>> Engine(EngineSettings()).monitors
@@ -25,9 +25,9 @@ class Engine:
         """Live view of the monitors by name, in order of appearance."""
         return MappingProxyType(self._monitors)
 
-    def observe(self, scored: Scored) -> Observed:
-        """Count a record for its monitor, and say what it shows."""
-        monitor = self._monitors.get(scored.monitor)
+    def observe(self, entry: Entry) -> Observed:
+        """Let its monitor take the record, and say what it shows."""
+        monitor = self._monitors.get(entry.monitor)
         if monitor is None:
-            monitor = self._monitors[scored.monitor] = Monitor(scored.monitor, self.settings)
-        return monitor.observe(scored)
+            monitor = self._monitors[entry.monitor] = Monitor(entry.monitor, self.settings)
+        return monitor.observe(entry)

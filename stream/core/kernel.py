@@ -13,14 +13,22 @@ import numpy as np
 import numpy.typing as npt
 from numba import njit
 
-FULL_PANE, FULL_BLOCK, LEARNED, ALARM = 1, 2, 4, 8
-"""Bits of a code: a pane or block is full; the reference has its target; channel 0 alarms. Channel i alarms with `ALARM << i`."""
+FULL_PANE, FULL_BLOCK, LEARNED, DUE, ALARM = 1, 2, 4, 8, 16
+"""Bits of a code: a pane or block is full; the reference has its target; the slow check is due; channel 0 alarms (i: `ALARM << i`)."""
 
-SEEN, LEARNT, STRIDE, TARGET, OPENED, LAST, CLOSED, FILLED = range(8)
+SEEN, LEARNT, STRIDE, TARGET, OPENED, LAST, CLOSED, FILLED, ORIGIN, SINCE, SINCE_TS = range(11)
 """Places in `Counts.scalars`: responses so far; of them in this attempt at learning (-1 once learned); pane size; responses to learn;
-time of the open pane's first response; time of the last response; blocks closed since learning; responses in the open block."""
+time of the open pane's first response; time of the last response; blocks closed since learning; responses in the open block; where the
+reference is from (`LEARNED_HERE`, `ACCEPTED` or `GIVEN`); the first response judged against it; the time of the response before."""
+LEARNED_HERE, ACCEPTED, GIVEN = range(3)
+"""Origins of a reference: the monitor's own responses, such a level that a person accepted, or a file. One from a file never grows."""
 PARTIAL, PREVIOUS, WINDOW, MOMENT = range(4)
 """Rows of `Counts.rows`: the open pane; full panes one stride ago; full panes kept; the same weighted by position 0, 1, …"""
+
+FROZEN, LATER = range(2)
+"""Rows of `Counts.slow`: the drift rule's reference as it came into force; the un-alarmed full panes since the last slow check."""
+LOOK = 5
+"""The slow check is due when as many times the responses of the frozen reference have come: then its own error outweighs theirs."""
 
 BLOCK, LAG = 100, 10
 """Responses wait in blocks of this many, and for this many later blocks, before they join the reference: a change under way is kept out."""
@@ -45,10 +53,11 @@ def compiled(function: _F) -> _F:
 
 
 class Counts(NamedTuple):
-    """What was counted: `scalars` (8,), `rows` (4, k), `panes` (window / stride, k) as a ring with the times `opened` at which each began.
+    """What was counted: `scalars` (11,), `rows` (4, k), `panes` (window / stride, k) as a ring with the times `opened` at which each began.
 
     `older` (levels, k) and `older_opened` are what left the window, in buckets of doubling length; `blocks` (LAG + 2, k) is a ring of what
     waits to join references; `recent` uint8 is a ring of the last categories; `cuts` (3, k) are the counts at each quarter of the learning;
+    `slow` (2, k) is what the slow check compares.
     `latest` (k, examples) are the places in the present record of each category's last responses, youngest first, -1 where there are none.
     """
 
@@ -62,6 +71,7 @@ class Counts(NamedTuple):
     recent: npt.NDArray[np.uint8]
     cuts: _I64
     latest: _I64
+    slow: _I64
 
 
 class Belief(NamedTuple):
@@ -164,7 +174,8 @@ def _learn(category: int, counts: Counts, belief: Belief) -> int:
 
 @compiled
 def close_block(counts: Counts, belief: Belief, plan: Plan) -> None:
-    """Let blocks that have waited long enough join the references, and open a new one. What came while a channel fired never joins its."""
+    """Let blocks that have waited long enough join the references, and open a new one. What came while a channel
+    fired never joins its, and nothing joins one from a file."""
     scalars, blocks = counts.scalars, counts.blocks
     scalars[CLOSED] += 1
     scalars[FILLED] = 0
@@ -172,7 +183,7 @@ def close_block(counts: Counts, belief: Belief, plan: Plan) -> None:
     for category in range(blocks.shape[1]):
         blocks[closed % len(blocks), category] = 0
     for channel in range(len(belief.size)):
-        if belief.firing[channel]:
+        if belief.firing[channel] or scalars[ORIGIN] == GIVEN:
             belief.joins[channel] = closed + 1
             continue
         joined = False
@@ -206,9 +217,16 @@ def _is_crowded(channel: int, counts: Counts, belief: Belief, side: npt.NDArray[
 
 
 @compiled
-def close_pane(counts: Counts) -> None:
-    """Move the open pane into the window, and the pane that leaves the window into the older buckets."""
-    scalars, rows, panes = counts.scalars, counts.rows, counts.panes
+def close_pane(counts: Counts, firing: _I64) -> int:
+    """Move the open pane into the window, and the pane that leaves the window into the older buckets; gives `DUE` or 0.
+
+    A pane counts for the slow check if all of it was judged against a reference that grows, and the drift rule does not fire.
+    """
+    scalars, rows, panes, slow = counts.scalars, counts.rows, counts.panes, counts.slow
+    judged = scalars[LEARNT] < 0 and scalars[SEEN] - scalars[STRIDE] >= scalars[SINCE] and scalars[ORIGIN] != GIVEN
+    if judged and not firing[0]:
+        for category in range(panes.shape[1]):
+            slow[LATER, category] += rows[PARTIAL, category]
     before = scalars[SEEN] // scalars[STRIDE] - 1
     slot = before % len(panes)
     full = before >= len(panes)
@@ -227,6 +245,7 @@ def close_pane(counts: Counts) -> None:
         rows[MOMENT, category] += min(before, len(panes) - 1) * rows[PARTIAL, category]
         rows[PARTIAL, category] = 0
     counts.opened[slot] = scalars[OPENED]
+    return DUE if judged and not firing[0] and _total(slow[LATER]) >= LOOK * _total(slow[FROZEN]) else 0
 
 
 @compiled
@@ -297,8 +316,17 @@ def tabulate(channel: int, belief: Belief, plan: Plan) -> None:  # noqa: C901 - 
 
 
 @compiled
+def weigh(belief: Belief, plan: Plan) -> None:
+    """Recompute the channels' statistics from the sums, under the references of now."""
+    for channel in range(len(belief.statistic)):
+        belief.statistic[channel] = 0.0
+        for place in range(plan.first[channel], plan.first[channel + 1]):
+            belief.statistic[channel] += plan.prior[place] * belief.sums[place]
+
+
+@compiled
 def derive(counts: Counts, belief: Belief, plan: Plan) -> None:
-    """Recompute what follows from panes and references: window totals, sizes, and what is looked for."""
+    """Recompute what follows from panes, references and sums: window totals, sizes, what is looked for, and statistics."""
     rows, panes = counts.rows, counts.panes
     end = counts.scalars[SEEN] // counts.scalars[STRIDE]
     kept = min(end, len(panes))
@@ -315,6 +343,8 @@ def derive(counts: Counts, belief: Belief, plan: Plan) -> None:
             belief.size[channel] += belief.counts[channel, category]
         if counts.scalars[LEARNT] < 0:
             tabulate(channel, belief, plan)
+    if counts.scalars[LEARNT] < 0:
+        weigh(belief, plan)
 
 
 @compiled

@@ -1,16 +1,17 @@
 """One monitor: everything that is known about one stream of responses, as a pure function of its ordered log."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
-import numpy as np
-import numpy.typing as npt
-
-from stream.core import rules
+from stream.core import baseline, levels, orders, rules, silence, slow
 from stream.core.alerts import Finding, Open, Place, alert
+from stream.core.batch import Batch, fresh
+from stream.core.control import Accept, Entry, Order
 from stream.core.describe import drift_event
 from stream.core.detectors import design, hold, restart
 from stream.core.kernel import (
     ALARM,
+    DUE,
     FULL_BLOCK,
     FULL_PANE,
     LAST,
@@ -18,15 +19,13 @@ from stream.core.kernel import (
     LEARNT,
     PARTIAL,
     SEEN,
+    STRIDE,
     WINDOW,
     advance,
     close_block,
     close_pane,
-    derive,
-    extremes,
 )
 from stream.core.records import AlertEvent, DriftEvent, Micros, Rule, Scored, State, Status
-from stream.core.reference import is_stable
 from stream.core.settings import EngineSettings
 from stream.core.state import check, new_state, pack, unpack
 from stream.core.window import EXAMPLES
@@ -35,9 +34,13 @@ PENDING = 0.25
 """Share of the limit from which a monitor is `pending`: three in four such rises go back by themselves."""
 
 
+_QUIET = frozenset((Rule.TRAFFIC_MIX.value, Rule.ENTROPY_RATE.value))
+"""Rules whose alerts leave a monitor's state as it is: an information, and one that noise sets off."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Observed:
-    """What one scored record gave rise to, in log order; `counted` + `skipped` is its number of responses."""
+    """What one record of the log gave rise to, in log order; `counted` + `skipped` is its number of responses."""
 
     drift: tuple[DriftEvent, ...]
     alerts: tuple[AlertEvent, ...]
@@ -55,17 +58,6 @@ class Glance:
     counts: tuple[int, ...]
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class _Batch:
-    """The responses of a record that are counted, who labelled them, and the last offset counted after them."""
-
-    categories: npt.NDArray[np.uint8]
-    times: npt.NDArray[np.int64]
-    event_ids: tuple[str, ...]
-    classifier: str
-    last: int
-
-
 class Monitor:
     """Judges the responses of one monitor in log order, wherever micro-batches were cut."""
 
@@ -73,6 +65,8 @@ class Monitor:
         self.name = name
         self._design = design(settings)
         self._memory = new_state(self._design)
+        if settings.reference is not None:
+            baseline.given(self._memory, self._design, settings.reference)
 
     @property
     def settings(self) -> EngineSettings:
@@ -84,27 +78,41 @@ class Monitor:
         """Number of responses counted so far, which is also the `seq` of the next one."""
         return int(self._memory.counts.scalars[SEEN])
 
-    def observe(self, scored: Scored) -> Observed:
-        """Count a record's responses, except those whose offset was counted before this record, and say what they show.
+    def observe(self, entry: Entry) -> Observed:
+        """Take the log's next record: count its responses or do what it says, unless its offset was counted before; say what it shows.
 
         Raises:
             ValueError: a category is outside the taxonomy, or the columns differ in length.
         """
-        batch = _fresh(scored, self._memory.offsets.get(scored.source, -1), len(self.settings.taxonomy))
+        return self._count(entry) if isinstance(entry, Scored) else self._obey(entry)
+
+    def _count(self, scored: Scored) -> Observed:
+        memory, settings = self._memory, self.settings
+        counted = memory.offsets.get(scored.source, -1)
+        batch = fresh(scored, counted, len(settings.taxonomy), confident_from=settings.confident_from)
         drift: list[DriftEvent] = []
         alerts: list[AlertEvent] = []
-        memory, index, n = self._memory, 0, len(batch.event_ids)
+        index, n = 0, len(batch)
+        if n and settings.no_data and Rule.NO_DATA in memory.alarms:
+            finding = silence.heard(memory, self._design, settings.no_data, int(batch.times[0]))
+            alerts.append(self._enter(finding, self._place(batch, 0, self.seen)))
         while index < n:
+            begun = index
             index, code = advance(batch.categories, batch.times, index, memory.counts, memory.belief, memory.plan)
+            if batch.doubts is not None:
+                memory.doubts[-1] += batch.doubts[index] - batch.doubts[begun]
             if code & FULL_BLOCK:
                 close_block(memory.counts, memory.belief, memory.plan)
             if code & FULL_PANE:
-                close_pane(memory.counts)
+                code |= close_pane(memory.counts, memory.belief.firing)
+                if batch.doubts is not None:
+                    self._turn_doubts()
             if code & ~FULL_BLOCK:
                 self._attend(code, index - 1, batch, drift, alerts)
         if n:
             self._remember(batch)
             memory.offsets[scored.source] = batch.last
+            memory.classifier = batch.classifier
         return Observed(drift=tuple(drift), alerts=tuple(alerts), counted=n, skipped=len(scored) - n)
 
     def glance(self) -> Glance:
@@ -140,17 +148,11 @@ class Monitor:
         """
         check(design(settings), state)
 
-    def _attend(self, code: int, index: int, batch: _Batch, drift: list[DriftEvent], alerts: list[AlertEvent]) -> None:
+    def _attend(self, code: int, index: int, batch: Batch, drift: list[DriftEvent], alerts: list[AlertEvent]) -> None:
         """Do what a response calls for: alarms, then resolutions and the paper's rule at a stride, then the drift event."""
         memory, plan_of = self._memory, self._design
-        place = Place(
-            monitor=self.name,
-            event_id=batch.event_ids[index],
-            ts=int(batch.times[index]),
-            seq=self.seen - 1,
-            classifier=batch.classifier,
-        )
-        unstable = bool(code & LEARNED) and not self._learn()
+        place = self._place(batch, index, self.seen - 1)
+        unstable = bool(code & LEARNED) and not baseline.learned(memory, plan_of)
         delta = rules.step(memory, plan_of) if code & FULL_PANE else None
         decided: list[int] = []
         for channel in range(len(plan_of.channels)):
@@ -160,27 +162,42 @@ class Monitor:
                 finding = rules.changed(memory, plan_of, channel)
             elif code & FULL_PANE and memory.belief.firing[channel]:
                 finding = rules.returned(memory, plan_of, channel)
+            elif code & DUE and channel == 0:
+                self._remember(batch)
+                finding = slow.look(memory, plan_of)
+                slow.turn(memory, fired=finding is not None)
             if finding:
                 decided.append(channel)
                 hold(memory.counts, memory.belief, channel, firing=finding.status is Status.FIRING)
                 alerts.append(self._enter(finding, place))
-        if delta is not None and self.settings.epsilon is not None:
-            self._remember(batch)
-            finding = rules.rate_moved(memory, plan_of, delta, self.settings.epsilon)
-            if finding:
-                alerts.append(self._enter(finding, place))
+        if code & FULL_PANE and (self.settings.limits or self.settings.epsilon is not None):
+            alerts.extend(self._enter(finding, place) for finding in self._judge_window(delta, batch))
         if code & (FULL_PANE | LEARNED | ALARM):
             condition = State.UNSTABLE_REFERENCE if unstable else self._condition()
             drift.append(drift_event(memory, plan_of, place, condition, delta))
         for channel in decided:
             restart(memory.counts, memory.belief, plan_of, channel)
 
+    def _judge_window(self, delta: float | None, batch: Batch) -> Iterator[Finding]:
+        """What the rules find that look at the window of a stride alone."""
+        memory, plan_of, settings = self._memory, self._design, self.settings
+        self._remember(batch)
+        if delta is not None and settings.epsilon is not None:
+            finding = rules.rate_moved(memory, plan_of, delta, settings.epsilon)
+            if finding:
+                yield finding
+        for place in range(len(settings.limits)):
+            finding = levels.judge(memory, plan_of, place)
+            if finding:
+                yield finding
+
     def _enter(self, finding: Finding, place: Place) -> AlertEvent:
         """Open or close the rule's alert, and give the event that says so."""
+        key = finding.key(self.settings.taxonomy)
         if finding.status is Status.RESOLVED:
-            del self._memory.alarms[finding.rule]
+            del self._memory.alarms[key]
         else:
-            self._memory.alarms[finding.rule] = Open(
+            self._memory.alarms[key] = Open(
                 seq=place.seq,
                 starts_at=finding.starts_at,
                 severity=finding.severity,
@@ -189,29 +206,56 @@ class Monitor:
             )
         return alert(finding, place, self.settings.taxonomy)
 
-    def _learn(self) -> bool:
-        """Take the learned reference into use, or throw it away because it was not at rest; says which."""
+    def _obey(self, order: Order) -> Observed:
+        """Do what an order says, once; a monitor that has seen nothing has no level, and is not silent."""
         memory = self._memory
-        stable = is_stable(memory.counts.cuts, memory.belief.counts[0], self._design.channels[0].streams)
-        if stable:
-            memory.counts.scalars[LEARNT] = -1
-            derive(memory.counts, memory.belief, memory.plan)
-            memory.belief.begun[:] = self.seen
-        else:
-            memory.counts.scalars[LEARNT] = 0
-            memory.belief.counts[:] = 0
-            memory.belief.size[:] = 0
-        return stable
+        fresh_one = order.offset > memory.offsets.get(order.source, -1)
+        if fresh_one:
+            memory.offsets[order.source] = order.offset
+        if not (fresh_one and self.seen):
+            return Observed(drift=(), alerts=(), counted=0, skipped=0)
+        findings, stable = orders.obey(memory, self._design, order)
+        accepted = isinstance(order, Accept)
+        place = Place(
+            monitor=self.name,
+            event_id=order.control_id if isinstance(order, Accept) else f"silent until {order.ts}",
+            ts=int(memory.counts.scalars[LAST]) if accepted else order.ts,
+            seq=self.seen - 1,
+            classifier=memory.classifier,
+        )
+        alerts = tuple(self._enter(finding, place) for finding in findings)
+        condition = self._condition() if stable else State.UNSTABLE_REFERENCE
+        changed = accepted or alerts
+        drift = (drift_event(memory, self._design, place, condition, None),) if changed else ()
+        return Observed(drift=drift, alerts=alerts, counted=0, skipped=0)
+
+    def _place(self, batch: Batch, index: int, seq: int) -> Place:
+        """The place of a response of the batch."""
+        return Place(
+            monitor=self.name,
+            event_id=batch.event_ids[index],
+            ts=int(batch.times[index]),
+            seq=seq,
+            classifier=batch.classifier,
+        )
+
+    def _turn_doubts(self) -> None:
+        """Move the open pane's doubts into the ring, as `close_pane` does with its counts."""
+        doubts, scalars = self._memory.doubts, self._memory.counts.scalars
+        doubts[(int(scalars[SEEN]) // int(scalars[STRIDE]) - 1) % (len(doubts) - 1)] = doubts[-1]
+        doubts[-1] = 0
 
     def _condition(self) -> State:
         memory = self._memory
         if memory.counts.scalars[LEARNT] >= 0:
             return State.LEARNING
-        if Rule.DRIFT in memory.alarms:
+        if memory.alarms and not memory.alarms.keys() <= _QUIET:
             return State.FIRING
-        return State.PENDING if memory.belief.statistic[0] >= PENDING * memory.plan.limit[0] else State.OK
+        near = bool(memory.belief.statistic[0] >= PENDING * memory.plan.limit[0])
+        near = near or bool(self.settings.limits and levels.pending(memory, self._design))
+        return State.PENDING if near else State.OK
 
-    def _remember(self, batch: _Batch) -> None:
+    def _remember(self, batch: Batch) -> None:
         """Move the ids of each category's last responses from the record to memory."""
         latest = self._memory.counts.latest
         for category, places in enumerate(latest.tolist()):
@@ -219,27 +263,3 @@ class Monitor:
                 new = tuple(batch.event_ids[place] for place in places if place >= 0)
                 self._memory.examples[category] = (new + self._memory.examples[category])[:EXAMPLES]
         latest[:] = -1
-
-
-def _fresh(scored: Scored, counted: int, categories: int) -> _Batch:
-    """The responses of a record whose offset is above the last one counted, checked, for the kernel trusts its input.
-
-    Columns are copied: the kernel is compiled for arrays that may be written to, and those of a decoded record may not.
-    """
-    n = len(scored.event_id)
-    if not (len(scored.category) == len(scored.ts) == len(scored.offset) == n):
-        raise ValueError(
-            f"columns of a scored record must have one length, got {n} ids for {len(scored.category)} categories"
-        )
-    category, times = np.array(scored.category, np.uint8), np.array(scored.ts, np.int64)
-    ids, last = scored.event_id, counted
-    if n:
-        largest, low, high = extremes(category, np.array(scored.offset, np.int64))
-        if largest >= categories:
-            raise ValueError(f"category must be below {categories}, got {largest}")
-        if low <= counted:
-            new = scored.offset > counted
-            category, times = category[new], times[new]
-            ids = tuple(event_id for event_id, keep in zip(ids, new.tolist(), strict=True) if keep)
-        last = max(high, counted)
-    return _Batch(categories=category, times=times, event_ids=ids, classifier=scored.classifier, last=last)

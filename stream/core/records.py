@@ -60,7 +60,8 @@ class Scored:
     """Responses of one monitor from one micro-batch, as columns of equal length n in source order.
 
     Shapes: `offset` int64 (n,), `ts` int64 (n,) in microseconds, `category` uint8 (n,). `probs` is float32 (n, categories), and
-    `confidence`, `energy` float32 (n,) and `truncated` bool (n,) belong to it: all four are None for rows that came already labelled.
+    `confidence`, `energy` float32 (n,) and `truncated` bool (n,) belong to it: all four are None for rows that came already labelled, but
+    that these may bring a confidence of their own, NaN where one has none.
     """
 
     monitor: str
@@ -112,16 +113,27 @@ class Rule(StrEnum):
     DRIFT = "drift"
     TRAFFIC_MIX = "traffic_mix"
     ENTROPY_RATE = "entropy_rate"
+    ENTROPY_LEVEL = "entropy_level"
+    CATEGORY_SHARE = "category_share"
+    LOW_CONFIDENCE = "low_confidence"
+    NO_DATA = "no_data"
 
 
 class Reason(StrEnum):
-    """Why an alert was emitted."""
+    """Why an alert was emitted: what was found, or why it is over."""
 
     BEHAVIOUR_CHANGED = "behaviour_changed"
+    BEHAVIOUR_CHANGED_SLOWLY = "behaviour_changed_slowly"
     TRAFFIC_CHANGED = "traffic_changed"
     RATE_ABOVE_EPSILON = "rate_above_epsilon"
     RETURNED_TO_REFERENCE = "returned_to_reference"
     RATE_WITHIN_EPSILON = "rate_within_epsilon"
+    ACCEPTED = "accepted"
+    ABOVE_LIMIT = "above_limit"
+    BELOW_LIMIT = "below_limit"
+    WITHIN_LIMIT = "within_limit"
+    SILENT = "silent"
+    DATA_RETURNED = "data_returned"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -155,18 +167,36 @@ class Rate:
     unit: str
 
 
+class Origin(StrEnum):
+    """Where a reference came from: the monitor's own first responses, a level that a person accepted, or a file."""
+
+    LEARNED = "learned"
+    ACCEPTED = "accepted"
+    FILE = "file"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Since:
+    """Since when a reference is in force: the first response judged against it, and the time of the one before (None: there is none)."""
+
+    seq: int
+    ts: Micros | None
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reference:
     """The distribution that responses are judged against: where it came from, and its counts by category.
 
-    While it is being learned `n` counts towards `target`.
+    While it is being learned `n` counts towards `target` and `since` is None. It is `growing` while responses of now will join it.
     """
 
-    origin: str
+    origin: Origin
     n: int
     target: int
     counts: tuple[int, ...]
     entropy: float
+    since: Since | None
+    growing: bool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -269,6 +299,8 @@ class RejectReason(StrEnum):
     CACHE_HIT = "cache_hit"
     TOO_LARGE = "too_large"
     EMPTY_RECORD = "empty_record"
+    KILLS_WORKER = "kills_worker"
+    TOO_MANY_MONITORS = "too_many_monitors"
 
     @property
     def skipped(self) -> bool:

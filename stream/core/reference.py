@@ -7,18 +7,49 @@ Krichevsky-Trofimov predictor: this is what makes the false-alarm rate hold alth
 
 import math
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 
+from stream.core.records import Micros
 from stream.core.streams import Stream
+from stream.core.taxonomy import Taxonomy
 
 REFUSED = 1e-3
 """Of stable references at most this share is refused."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Baseline:
+    """A reference that was learned apart, from a log: whose responses, by whose labels, from when to when, how many of each."""
+
+    monitor: str
+    classifiers: tuple[str, ...]
+    start: Micros
+    end: Micros
+    taxonomy: Taxonomy
+    counts: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Unrest:
+    """Where responses are not at rest: the stream whose share differs, its share before and after the cut, and the p-value of that."""
+
+    stream: str
+    cut: int
+    before: float
+    after: float
+    p: float
+
+
 def is_stable(cuts: npt.NDArray[np.int64], counts: npt.NDArray[np.int64], streams: Sequence[Stream]) -> bool:
-    """Whether no watched stream differs between the responses before and after a cut more than chance explains.
+    """Whether `unrest` finds none."""
+    return unrest(cuts, counts, streams) is None
+
+
+def unrest(cuts: npt.NDArray[np.int64], counts: npt.NDArray[np.int64], streams: Sequence[Stream]) -> Unrest | None:
+    """The first watched stream and cut before and after which the responses differ more than chance explains, None if there is none.
 
     `cuts` (cuts, k) are counts up to each cut, `counts` (k,) those of all. Each stream and cut is one exact test of Fisher; Bonferroni's
     bound over all of them keeps the share of stable references refused at or under `REFUSED`, whatever their probabilities.
@@ -28,10 +59,17 @@ def is_stable(cuts: npt.NDArray[np.int64], counts: npt.NDArray[np.int64], stream
         up, down = list(stream.up), list(stream.down)
         for before in cuts:
             risen, met = int(before[up].sum()), int(before[up].sum() + before[down].sum())
-            p = fisher(risen, met, int(counts[up].sum()), int(counts[up].sum() + counts[down].sum()))
+            all_risen, all_met = int(counts[up].sum()), int(counts[up].sum() + counts[down].sum())
+            p = fisher(risen, met, all_risen, all_met)
             if p * tests <= REFUSED:
-                return False
-    return True
+                return Unrest(
+                    stream=stream.name,
+                    cut=int(before.sum()),
+                    before=risen / max(met, 1),
+                    after=(all_risen - risen) / max(all_met - met, 1),
+                    p=p,
+                )
+    return None
 
 
 def fisher(risen: int, met: int, all_risen: int, all_met: int) -> float:

@@ -59,23 +59,31 @@ def returned(state: State, plan_of: Design, channel: int) -> Finding | None:
     """The finding that closes a channel's alarm, at a stride at least one window after it; None while the level lasts.
 
     It needs `RETURN` nats for the reference against the level, in the last window or in a longer run after the alarm, for a small change
-    does not show in one window. The finding's counts are those of the window.
+    does not show in one window.
     """
     watching = plan_of.channels[channel]
     alarm = state.alarms[watching.rule]
     age = int(state.counts.scalars[SEEN]) - 1 - alarm.seq
     if age < plan_of.settings.window:
         return None
-    last, reference = state.counts.rows[WINDOW].copy(), state.belief.counts[channel].copy()
+    reference = state.belief.counts[channel].copy()
     level = np.array(alarm.level) + SHRINK * reference / reference.sum()
     runs = takewhile(lambda run: run.age <= age, long_runs(state.counts))
     if not any(lean(plan_of, watching, run.counts, reference, level) >= RETURN for run in runs):
         return None
+    return over(state, plan_of, channel, Reason.RETURNED_TO_REFERENCE)
+
+
+def over(state: State, plan_of: Design, channel: int, reason: Reason) -> Finding:
+    """The finding that closes a channel's alarm for this reason; its counts are those of the window's full panes."""
+    watching = plan_of.channels[channel]
+    alarm = state.alarms[watching.rule]
+    last, reference = state.counts.rows[WINDOW].copy(), state.belief.counts[channel].copy()
     parts, _ = parts_of_change(plan_of, watching, last, reference)
     return Finding(
         rule=watching.rule,
         status=Status.RESOLVED,
-        reason=Reason.RETURNED_TO_REFERENCE,
+        reason=reason,
         severity=alarm.severity,
         starts_at=alarm.starts_at,
         onset=alarm.onset,
@@ -101,9 +109,30 @@ def rate_moved(state: State, plan_of: Design, change: float, epsilon: float) -> 
     above = abs(change) > epsilon
     if above == (alarm is not None):
         return None
+    if alarm is not None:
+        return rate_over(state, plan_of, Reason.RATE_WITHIN_EPSILON)
+    return _rate_finding(state, plan_of, change, epsilon)
+
+
+def rate_over(state: State, plan_of: Design, reason: Reason) -> Finding:
+    """The finding that closes the alert of the paper's rule for this reason."""
+    alarm = state.alarms[Rule.ENTROPY_RATE]
+    change = entropy(state.counts.rows[WINDOW]) - entropy(state.counts.rows[PREVIOUS])
+    return replace(
+        _rate_finding(state, plan_of, change, plan_of.settings.epsilon or 0.0),
+        status=Status.RESOLVED,
+        reason=reason,
+        severity=alarm.severity,
+        starts_at=alarm.starts_at,
+        onset=alarm.onset,
+        examples=(),
+    )
+
+
+def _rate_finding(state: State, plan_of: Design, change: float, epsilon: float) -> Finding:
     now, before = state.counts.rows[WINDOW].copy(), state.counts.rows[PREVIOUS].copy()
     stride = plan_of.settings.stride
-    finding = Finding(
+    return Finding(
         rule=Rule.ENTROPY_RATE,
         status=Status.FIRING,
         reason=Reason.RATE_ABOVE_EPSILON,
@@ -117,17 +146,6 @@ def rate_moved(state: State, plan_of: Design, change: float, epsilon: float) -> 
         threshold=epsilon,
         false_alarm_interval=None,
         examples=state.examples[int(np.argmax(now - before))],
-    )
-    if alarm is None:
-        return finding
-    return replace(
-        finding,
-        status=Status.RESOLVED,
-        reason=Reason.RATE_WITHIN_EPSILON,
-        severity=alarm.severity,
-        starts_at=alarm.starts_at,
-        onset=alarm.onset,
-        examples=(),
     )
 
 

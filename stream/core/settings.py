@@ -5,9 +5,16 @@ import math
 from dataclasses import dataclass, fields
 from typing import Literal
 
+from stream.core.limits import Limit, NoData
+from stream.core.records import Rule
 from stream.core.taxonomy import PAPER, Taxonomy
 
 Watch = Literal["behaviour", "all"]
+
+FEWEST = 100
+"""Responses that a reference must have: with fewer, rare behaviours would not be in it at all."""
+MOST = 10**12
+"""Responses that a reference may have, so that no sum overflows."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -16,7 +23,9 @@ class EngineSettings:
 
     `false_alarm_interval` is the mean number of responses between false alarms of one monitor and rule. `epsilon` (nats per
     stride, the paper's ε) switches the entropy-rate rule on; None leaves it off. `sigma` (nats per stride, the paper's σ: dS/dt of the base
-    model) decides nothing: with it drift events carry γ_eff = σ - dS/dt.
+    model) decides nothing: with it drift events carry γ_eff = σ - dS/dt. `reference` (counts by category) is what every monitor is judged
+    against from its first response; without it each learns its own from its first `learn_from` responses. `limits` and
+    `no_data` are rules that are judged beside drift; a response is low in confidence below `confident_from`, which only that rule needs.
 
     Raises:
         ValueError: a setting is out of range; the message names it.
@@ -31,14 +40,21 @@ class EngineSettings:
     traffic_mix: bool = True
     epsilon: float | None = None
     sigma: float | None = None
+    reference: tuple[int, ...] | None = None
+    limits: tuple[Limit, ...] = ()
+    confident_from: float | None = None
+    no_data: NoData | None = None
 
     def __post_init__(self) -> None:
         if self.stride < 1:
             raise ValueError(f"stride must be at least 1 response, got {self.stride}")
         if self.window < self.stride or self.window % self.stride:
             raise ValueError(f"window must be a multiple of stride ({self.stride}), got {self.window}")
-        if self.learn_from < 100:
-            raise ValueError(f"learn_from must be at least 100 responses, got {self.learn_from}")
+        if self.learn_from < FEWEST:
+            raise ValueError(f"learn_from must be at least {FEWEST} responses, got {self.learn_from}")
+        self._check_limits()
+        if self.reference is not None:
+            self._check_reference(self.reference)
         if self.false_alarm_interval < 100:
             raise ValueError(f"false_alarm_interval must be at least 100 responses, got {self.false_alarm_interval}")
         if self.watch not in ("behaviour", "all"):
@@ -47,6 +63,28 @@ class EngineSettings:
             raise ValueError(f"epsilon must be above 0 nats per stride, got {self.epsilon}")
         if self.sigma is not None and not math.isfinite(self.sigma):
             raise ValueError(f"sigma must be a finite number of nats per stride, got {self.sigma}")
+
+    def _check_limits(self) -> None:
+        keys = [(limit.rule, limit.category) for limit in self.limits]
+        if len(set(keys)) < len(keys):
+            raise ValueError("there may be only one limit for the same number")
+        for limit in self.limits:
+            if limit.min_n > self.window:
+                raise ValueError(f"min_n must be at most the window of {self.window}, got {limit.min_n}")
+            if (limit.rule is Rule.CATEGORY_SHARE) != (limit.category in range(len(self.taxonomy))):
+                raise ValueError(f"a share's limit, and no other, has a category of the taxonomy, got {limit.category}")
+        if any(limit.rule is Rule.LOW_CONFIDENCE for limit in self.limits) != (self.confident_from is not None):
+            raise ValueError("confident_from belongs to a limit of low_confidence, and must be set with one")
+        if self.confident_from is not None and not 0 < self.confident_from <= 1:
+            raise ValueError(f"confident_from must lie between 0 and 1, got {self.confident_from}")
+
+    def _check_reference(self, counts: tuple[int, ...]) -> None:
+        if len(counts) != len(self.taxonomy):
+            raise ValueError(f"reference must have {len(self.taxonomy)} counts, one a behaviour, got {len(counts)}")
+        if min(counts) < 0 or not FEWEST <= sum(counts) <= MOST:
+            raise ValueError(
+                f"reference must have counts of 0 or more, {FEWEST} to {MOST:,} together, got {sum(counts)}"
+            )
 
     @property
     def fingerprint(self) -> str:

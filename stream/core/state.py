@@ -16,15 +16,16 @@ from stream.core.alerts import Open
 from stream.core.detectors import Design, new_plan
 from stream.core.kernel import BLOCK, LAG, LEARNT, STRIDE, TARGET, Belief, Counts, Plan, derive
 from stream.core.records import Onset, Rule, Severity, Source
+from stream.core.taxonomy import Taxonomy
 from stream.core.window import EXAMPLES, OLDER, RECENT
 from stream.errors import StateError
 
-VERSION = 1
+VERSION = 2
 """Of the layout below: a change of it makes older state unreadable, and says so."""
 
-_SCALARS = 8
+_SCALARS = 11
 _HEADER = struct.Struct("<H8s")
-_OPEN = struct.Struct("<BB6q")
+_OPEN = struct.Struct("<BBB6q")
 _OFFSET = struct.Struct("<BIq")
 _COUNTS = struct.Struct("<BBHH")
 _RULES, _SEVERITIES = tuple(Rule), tuple(Severity)
@@ -32,7 +33,10 @@ _RULES, _SEVERITIES = tuple(Rule), tuple(Severity)
 
 @dataclass(slots=True, eq=False)
 class State:
-    """Everything a monitor remembers.
+    """Everything a monitor remembers; `alarms` are by what they are about (`Finding.key`).
+
+    `beyond` (limits,) is the response at which each limit's number went beyond it, -1 while it is within. `doubts` (panes + 1, 2) is a
+    ring as `counts.panes`, with the open pane in its last row: responses low in confidence, and those with one; (0, 2) where no rule asks.
 
     The integer arrays are views of two buffers, so that they are written in one go: `long` holds what may grow for ever, `short` what a few
     windows or blocks bound.
@@ -44,20 +48,25 @@ class State:
     belief: Belief
     plan: Plan
     offsets: dict[Source, int]
-    alarms: dict[Rule, Open]
+    alarms: dict[str, Open]
     examples: list[tuple[str, ...]]
+    classifier: str
+    beyond: npt.NDArray[np.int64]
+    doubts: npt.NDArray[np.int64]
 
 
 def new_state(plan_of: Design) -> State:
     """State of a monitor that has seen nothing."""
     settings = plan_of.settings
     k, c, panes = len(settings.taxonomy), len(plan_of.channels), settings.window // settings.stride
-    long = np.zeros(_SCALARS + panes + OLDER + c * (3 + k), np.int64)
-    scalars, opened, older_opened, joins, firing, begun, reference = _carve(
-        long, (_SCALARS,), (panes,), (OLDER,), (c,), (c,), (c,), (c, k)
+    m, doubtful = len(settings.limits), 0 if settings.confident_from is None else panes + 1
+    long = np.zeros(_SCALARS + panes + OLDER + c * (3 + k) + 2 * k + m, np.int64)
+    scalars, opened, older_opened, joins, firing, begun, reference, slow, beyond = _carve(
+        long, (_SCALARS,), (panes,), (OLDER,), (c,), (c,), (c,), (c, k), (2, k), (m,)
     )
-    short = np.zeros((4 + panes + OLDER + LAG + 2) * k, np.int64)
-    panes_kept, older, blocks, rows = _carve(short, (panes, k), (OLDER, k), (LAG + 2, k), (4, k))
+    beyond[:] = -1
+    short = np.zeros((4 + panes + OLDER + LAG + 2) * k + 2 * doubtful, np.int64)
+    doubts, panes_kept, older, blocks, rows = _carve(short, (doubtful, 2), (panes, k), (OLDER, k), (LAG + 2, k), (4, k))
     scalars[STRIDE], scalars[TARGET] = settings.stride, settings.learn_from
     return State(
         long=long,
@@ -73,6 +82,7 @@ def new_state(plan_of: Design) -> State:
             recent=np.zeros(min(max(settings.stride, RECENT[0]), RECENT[1]), np.uint8),
             cuts=np.zeros((3, k), np.int64),
             latest=np.full((k, EXAMPLES), -1, np.int64),
+            slow=slow,
         ),
         belief=Belief(
             counts=reference,
@@ -87,6 +97,9 @@ def new_state(plan_of: Design) -> State:
         offsets={},
         alarms={},
         examples=[()] * k,
+        classifier="",
+        beyond=beyond,
+        doubts=doubts,
     )
 
 
@@ -111,7 +124,7 @@ def pack(state: State, plan_of: Design) -> bytes:
             _kept(state).astype(_short_type(plan_of)).tobytes(),
             counts.recent.tobytes(),
             *((counts.cuts.tobytes(),) if learning else (belief.sums.tobytes(),)),
-            _pack_rest(state),
+            _pack_rest(state, plan_of.settings.taxonomy),
         )
     )
 
@@ -166,17 +179,19 @@ def _short_type(plan_of: Design) -> np.dtype[np.unsignedinteger]:
     return np.min_scalar_type(max(plan_of.settings.window << OLDER, BLOCK))
 
 
-def _pack_rest(state: State) -> bytes:
-    """Offsets, open alerts, and at the end all texts: topics, then the examples of each category."""
+def _pack_rest(state: State, taxonomy: Taxonomy) -> bytes:
+    """Offsets, open alerts, and at the end all texts: topics, the examples of each category, the classifier of the last response."""
     topics = sorted({source.topic for source in state.offsets})
-    texts = [*topics, *chain.from_iterable(state.examples)]
+    texts = [*topics, *chain.from_iterable(state.examples), state.classifier]
     parts = [_COUNTS.pack(len(topics), len(state.alarms), len(state.offsets), len(texts))]
     for source, offset in state.offsets.items():
         parts.append(_OFFSET.pack(topics.index(source.topic), source.partition, offset))
-    for rule, alarm in state.alarms.items():
+    for key, alarm in state.alarms.items():
+        rule, _, category = key.partition(":")
+        about = taxonomy.index(category) + 1 if category else 0
         onset = alarm.onset
         numbers = (alarm.seq, alarm.starts_at, onset.ts, onset.seq, onset.low, onset.high)
-        parts.append(_OPEN.pack(_RULES.index(rule), _SEVERITIES.index(alarm.severity), *numbers))
+        parts.append(_OPEN.pack(_RULES.index(Rule(rule)), about, _SEVERITIES.index(alarm.severity), *numbers))
         parts.append(np.array(alarm.level, np.int64).tobytes())
     parts.append(bytes(map(len, state.examples)))
     parts.append(struct.pack(f"<{len(texts)}H", *map(len, texts)))
@@ -212,18 +227,19 @@ def _read(state: State, plan_of: Design, data: bytes) -> None:
     learning = state.counts.scalars[LEARNT] >= 0
     for array in (state.counts.cuts,) if learning else (state.belief.sums,):
         reader.into(array)
-    _read_rest(state, reader)
+    _read_rest(state, reader, plan_of.settings.taxonomy)
     derive(state.counts, state.belief, state.plan)
 
 
-def _read_rest(state: State, reader: _Reader) -> None:
+def _read_rest(state: State, reader: _Reader, taxonomy: Taxonomy) -> None:
     topics, alarms, sources, texts = reader.values(_COUNTS)
     offsets = [reader.values(_OFFSET) for _ in range(sources)]
     for _ in range(alarms):
-        rule, severity, seq, starts_at, ts, onset_seq, low, high = reader.values(_OPEN)
+        rule, about, severity, seq, starts_at, ts, onset_seq, low, high = reader.values(_OPEN)
         level = np.empty(len(state.examples), np.int64)
         reader.into(level)
-        state.alarms[_RULES[rule]] = Open(
+        key = f"{_RULES[rule]}:{taxonomy.names[about - 1]}" if about else _RULES[rule].value
+        state.alarms[key] = Open(
             seq=seq,
             starts_at=starts_at,
             severity=_SEVERITIES[severity],
@@ -235,10 +251,11 @@ def _read_rest(state: State, reader: _Reader) -> None:
     ends = list(accumulate(struct.unpack_from(f"<{texts}H", reader.data, reader.place), initial=0))
     reader.place += 2 * texts
     text = reader.data[reader.place :].decode()
-    if len(text) != ends[-1] or sum(per_category) + topics != texts:
+    if len(text) != ends[-1] or topics + sum(per_category) + 1 != texts:
         raise ValueError("its texts are cut off")
     words = iter([text[start:end] for start, end in pairwise(ends)])
     names = list(islice(words, topics))
     for topic, partition, offset in offsets:
         state.offsets[Source(names[topic], partition)] = offset
     state.examples = [tuple(islice(words, kept)) for kept in per_category]
+    state.classifier = next(words)

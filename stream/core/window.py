@@ -90,6 +90,11 @@ def _slots(counts: Counts) -> Iterator[int]:
     return (number % len(counts.panes) for number in range(end - kept(counts), end))
 
 
+def full_panes(counts: Counts) -> npt.NDArray[np.int64]:
+    """Counts (panes, k) of the window's full panes, oldest first."""
+    return counts.panes[list(_slots(counts))]
+
+
 def long_runs(counts: Counts) -> Iterator[Stretch]:
     """Stretches of the full panes kept, then of these and each bucket before them up to now, shortest first; for use at a stride."""
     total = counts.rows[WINDOW].copy()

@@ -116,6 +116,8 @@ def convert(fields: object, shape: type[Shape], *, at: str = "") -> Shape:
         return msgspec.convert(fields, shape, strict=True)
     except msgspec.ValidationError as error:
         raise _explain(str(error), at) from None
+    except UnicodeEncodeError:
+        raise Unusable(RejectReason.INVALID_UTF8, "the name of a field has half of a surrogate pair") from None
 
 
 _PATH = re.compile(r" - at `\$\.?(.*)`$", re.DOTALL)

@@ -1,7 +1,8 @@
 """Rows that are labelled already, one JSON object a line: what `replay --scored` reads, at hundreds of thousands a second.
 
-A row has `category`, `ts`, and `monitor` (a monitor's name as ValueDrift writes it) or `model`; `event_id` and `classifier`
-where known; other fields are left out. So labels from anywhere can be judged, and `scored.jsonl` is read back.
+A row has `category`, `ts`, and `monitor` (a monitor's name as ValueDrift writes it) or `model`; `event_id`, `classifier` and
+`confidence` where known (NaN in the column of a row without); other fields are left out. So labels from anywhere can be judged, and
+`scored.jsonl` is read back.
 """
 
 from collections.abc import Iterator, Sequence
@@ -33,6 +34,7 @@ class _Row(msgspec.Struct, gc=False):
     model: str | None = None
     event_id: str | None = None
     classifier: str | None = None
+    confidence: float | None = None
     schema: str | None = None
 
 
@@ -163,6 +165,7 @@ def _scored(
         raise Unusable(RejectReason.INVALID_TIME, f"ts: {error}") from None
     category = _categories([row.category for row in rows], taxonomy)
     classifiers = [row.classifier or UNNAMED for row in rows]
+    confidence = np.array([row.confidence for row in rows], np.float32)  # None becomes NaN
     several = len(set(classifiers)) > 1
     event_id = np.array(event_ids, object)
     for monitor, places in _groups(_monitors(rows)):
@@ -175,6 +178,7 @@ def _scored(
                 event_id=tuple(event_id[part].tolist()),
                 ts=ts[part],
                 category=category[part],
+                confidence=confidence[part],
                 attributes={},
             )
 

@@ -106,7 +106,9 @@ def _read(target: str, value: object) -> dict[str, object]:
             said = turns(value, "prompt")
             return {"prompt": last_user(said, "prompt"), "system": system_of(said)}
         if target == "response" and not isinstance(opened(value), str):
-            answer = answers(value, "response")[0]
+            answer = next(iter(answers(value, "response")), None)
+            if answer is None:
+                return {target: value}
             return {"response": answer.text or answer.refusal, "refusal_hint": "refusal" if answer.refusal else None}
     except Unusable:
         return {target: value}  # is refused where all fields are checked, with the same reason as anywhere

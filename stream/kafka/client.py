@@ -23,6 +23,8 @@ ANSWER_WITHIN_MS = 6_000
 # is raised to us anyway.
 logging.getLogger("kafka").setLevel(logging.WARNING)
 logging.getLogger("kafka").addHandler(logging.NullHandler())
+logging.getLogger("kafka.net.selector").setLevel(logging.ERROR)  # it warns whenever the machine is busy
+logging.getLogger("kafka.coordinator.consumer").setLevel(logging.CRITICAL)
 
 Options = dict[str, str | int | list[str] | None]
 

@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 
 from stream.core.records import AlertEvent, Contributor, Micros, Onset, Reason, Rule, Status
 from stream.naming import shorten
-from stream.wording import movers, percent
+from stream.wording import level, movers, percent
 
 EXAMPLES = 10
 """Most event ids that are named."""
@@ -25,8 +25,19 @@ _BEHAVIOURS = {
 }
 _TRAFFIC = "the mix of requests changed"
 _RETURNED = {
+    Reason.ACCEPTED: "is accepted as the new normal",
+    Reason.WITHIN_LIMIT: "is back within its limit",
+    Reason.DATA_RETURNED: "has come again",
+    Reason.SILENT: "is not seen any more, as no responses come",
     Reason.RETURNED_TO_REFERENCE: "is back at its reference",
     Reason.RATE_WITHIN_EPSILON: "no longer changes faster than ε",
+}
+_SUBJECTS = {
+    Rule.TRAFFIC_MIX: "the mix of requests",
+    Rule.ENTROPY_LEVEL: "entropy",
+    Rule.CATEGORY_SHARE: "a behaviour's share",
+    Rule.LOW_CONFIDENCE: "the classifier's confidence",
+    Rule.NO_DATA: "a response",
 }
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -39,11 +50,13 @@ def headline(alert: AlertEvent) -> str:
     who = printable(alert.monitor)
     if alert.status is Status.RESOLVED:
         how = _RETURNED.get(alert.reason, f"is over ({_words(alert.reason)})")
-        what = "the mix of requests" if alert.rule is Rule.TRAFFIC_MIX else "behaviour"
+        what = _SUBJECTS.get(alert.rule, "behaviour")
         return (
             f"{who}: {what} {how} since {_minute(alert.ts)} UTC; the change of about {_minute(alert.onset.ts)} is over"
         )
     took = alert.seq - alert.onset.seq + 1
+    if alert.rule is Rule.NO_DATA:
+        return f"{who}: {_change(alert)}; the last one was of {_minute(alert.onset.ts)} UTC"
     found = f"found {took:,} response{'' if took == 1 else 's'} later"
     rate = (
         ""
@@ -103,11 +116,16 @@ def clip(text: str, most: int) -> str:
 def _change(alert: AlertEvent) -> str:
     if alert.reason is Reason.RATE_ABOVE_EPSILON:
         return f"entropy moved by {alert.statistic:.2g} nats in one stride, more than ε = {alert.threshold:g}"
+    beyond = level(alert, _called)
+    if beyond is not None:
+        return beyond
     # What grew by noise alone has next to no part in the alarm, and would only distract.
     parts = [part for part in movers(alert, most=len(alert.contributors)) if part.contribution >= NOTABLE][:2]
     moved = " and ".join(text for part in parts if (text := _moved(part)))
     if alert.reason is Reason.BEHAVIOUR_CHANGED:
         return moved or "behaviour changed"
+    if alert.reason is Reason.BEHAVIOUR_CHANGED_SLOWLY:
+        return f"behaviour has changed little by little: {moved}" if moved else "behaviour has changed little by little"
     what = _TRAFFIC if alert.reason is Reason.TRAFFIC_CHANGED else f"{_words(alert.rule)}: {_words(alert.reason)}"
     return f"{what}: {moved}" if moved else what
 
@@ -117,7 +135,11 @@ def _moved(part: Contributor) -> str:
     if before == after:
         return ""
     verb = "grew" if part.share > part.reference_share else "fell"
-    return f"{_BEHAVIOURS.get(part.category, printable(_words(part.category)))} {verb} from {before} to {after}"
+    return f"{_called(part.category)} {verb} from {before} to {after}"
+
+
+def _called(category: str) -> str:
+    return _BEHAVIOURS.get(category, printable(_words(category)))
 
 
 def _since(onset: Onset) -> str:

@@ -24,6 +24,11 @@ def group_name(settings: Settings, stage: str) -> str:
     return f"{settings.worker.app_id}-{stage}"
 
 
+def notes_group(settings: Settings, stage: str) -> str:
+    """The group, never with members, as whose positions a stage's notes are kept."""
+    return f"{group_name(settings, stage)}-notes"
+
+
 def new_app(settings: Settings, stage: str) -> WorkerApp:
     """A Faust app that reads from the last commit (at first from the beginning) and hands over within seconds.
 

@@ -2,20 +2,30 @@
 
 import asyncio
 import logging
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from aiokafka.errors import KafkaError
+
+from stream.core.control import Entry
 from stream.core.monitor import Monitor
-from stream.core.records import AlertEvent, DeadLetter, Scored, SourceRecord
+from stream.core.records import AlertEvent, DeadLetter, SourceRecord
+from stream.core.settings import EngineSettings
 from stream.errors import RecordError, StateError
 from stream.pipeline import Detect, Detected, dead_letter, encode_alerts, encode_drift_events, unreadable
 from stream.worker.changelog import Stored
+from stream.worker.crowd import Crowd
 from stream.worker.driver import WorkerApp
 from stream.worker.sending import Outgoing, send_all
+from stream.worker.silence import Silences
 from stream.worker.stage import Intake, Stage, Surroundings
 from stream.worker.table import StateTable
 
 log = logging.getLogger(__name__)
+
+LOOK_SECONDS = 10.0
+"""Between two looks for monitors that have fallen silent, or a quarter of the time that they may be silent."""
 
 AT_ONCE = 1_000
 """States that are checked before anything else may run."""
@@ -53,8 +63,18 @@ class DetectStage(Stage[Judged]):
         self._pipeline = pipeline
         self._table = table
         self._skipping: dict[bytes, int] = {}
+        self._crowd = Crowd(intake.max_monitors, lambda: table.places)
+        table.on_recover(self._crowd.forget)
+        self._silence = Silences(pipeline.settings)
         table.on_recover(self._check_states)
+        if pipeline.settings.no_data:
+            app.timer(interval=min(LOOK_SECONDS, pipeline.settings.no_data.after / 4e6))(self._look_for_silence)
         around.metrics.watch_monitors(lambda: len(table.states))
+
+    @property
+    def settings(self) -> EngineSettings:
+        """The settings that every monitor is judged under."""
+        return self._pipeline.settings
 
     @property
     def states(self) -> Mapping[bytes, bytes]:
@@ -63,13 +83,17 @@ class DetectStage(Stage[Judged]):
 
     async def work(self, records: Sequence[SourceRecord]) -> Judged:
         """Decodes and observes. The states are held at once, so that the next micro-batch goes on from them."""
+        await self.intake.caution.begin(records)
         scored, dead = self._read(records)
+        await self.intake.caution.count(records, dead)
         read_to = {record.source.partition: record.offset for record in records}
         changed = []
         for (monitor, partition), seen in scored.items():
             detected = self._pipeline.observe(monitor.decode(), self._table.states.get(monitor), seen)
             stored = self._table.hold(monitor, detected.state, partition=partition, read_to=read_to[partition])
             self._note_skips(monitor, detected)
+            if detected.counted:
+                self._silence.hear(monitor, now=time.monotonic())
             changed.append(Changed(monitor, detected, stored))
         return Judged(tuple(changed), tuple(dead))
 
@@ -102,9 +126,19 @@ class DetectStage(Stage[Judged]):
             self.around.failure.note(self.name, error)
             await asyncio.Event().wait()  # until the process ends: a recovery that completes would let reading begin
 
-    def _read(self, records: Sequence[SourceRecord]) -> tuple[dict[tuple[bytes, int], list[Scored]], list[DeadLetter]]:
-        """The scored records of each monitor and partition, in order; one that cannot be read becomes a dead letter."""
-        found: dict[tuple[bytes, int], list[Scored]] = {}
+    async def _look_for_silence(self) -> None:
+        """Writes a tick into the scored topic for each monitor that has been silent for too long; whoever reads it judges."""
+        if not self.ready:
+            return
+        ticks = self._silence.look(self._table.states, now=time.monotonic())
+        try:
+            await send_all(self.app, [Outgoing(self.intake.topic, tick.key, tick.value) for tick in ticks])
+        except KafkaError as error:
+            self.around.failure.note(self.name, error)
+
+    def _read(self, records: Sequence[SourceRecord]) -> tuple[dict[tuple[bytes, int], list[Entry]], list[DeadLetter]]:
+        """What the log holds for each monitor and partition, in order; a record that cannot be read becomes a dead letter."""
+        found: dict[tuple[bytes, int], list[Entry]] = {}
         dead = []
         for record in records:
             try:
@@ -113,8 +147,11 @@ class DetectStage(Stage[Judged]):
                 log.warning("a scored record becomes a dead letter: %s", error)
                 dead.append(dead_letter(record, unreadable(error)))
                 continue
-            for monitor, scored in groups.items():
-                found.setdefault((monitor.encode(), record.source.partition), []).extend(scored)
+            if not all(self._crowd.admits(monitor.encode(), record.source.partition) for monitor in groups):
+                dead.append(dead_letter(record, self._crowd.refused))
+                continue
+            for monitor, entries in groups.items():
+                found.setdefault((monitor.encode(), record.source.partition), []).extend(entries)
         return found, dead
 
     def _note_skips(self, monitor: bytes, detected: Detected) -> None:

@@ -1,5 +1,6 @@
 """Faust's Kafka driver with the corrections that at-least-once needs; each class says which fault it removes."""
 
+import time
 from collections.abc import Callable, Mapping
 from typing import Any, cast
 
@@ -64,6 +65,12 @@ class _Consumer(driver.Consumer):
 
     def _new_consumer_thread(self) -> driver.AIOKafkaConsumerThread:
         return _PositionedThread(self, loop=self.loop, beacon=self.beacon)
+
+    async def _commit(self, offsets: Mapping[TP, int]) -> bool:
+        committed: bool = await super()._commit(offsets)
+        if committed:
+            cast("WorkerApp", self.app).committed_at = time.monotonic()
+        return committed
 
 
 class _Producer(driver.Producer):
@@ -152,6 +159,8 @@ class WorkerApp(App):
 
     def __init__(self, name: str, **options: Any) -> None:
         super().__init__(name, TableManager=_TableManager, **options)
+        self.committed_at: float | None = None
+        """When offsets were last committed, by the clock of `time.monotonic`."""
 
     def lag(self, topic: str) -> int:
         """How many records of this worker's partitions of the topic are not yet committed; 0 while there are none."""

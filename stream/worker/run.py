@@ -2,7 +2,7 @@
 
 import asyncio
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,19 +12,23 @@ from models.classifier import Classifier
 from stream.config import Settings
 from stream.core.taxonomy import Taxonomy
 from stream.formats.missing_time import RecordTime
-from stream.health import HealthServer, MonitorRow, Vitals
+from stream.health import HealthServer
+from stream.kafka.memo import Memo
 from stream.metrics import Metrics
 from stream.pipeline import Classify, Detect
-from stream.worker import glance
-from stream.worker.app import new_app
+from stream.worker.app import new_app, notes_group
+from stream.worker.cap import Cap, Limits
+from stream.worker.caution import Caution
 from stream.worker.classify import ClassifyStage
 from stream.worker.detect import DetectStage
 from stream.worker.failure import Failure
 from stream.worker.letters import DeadLetters
 from stream.worker.lifetime import StopTimeoutError, serve
+from stream.worker.notebook import Notebook
 from stream.worker.plan import Plan, make_plan
 from stream.worker.stage import Intake, Stage, Surroundings
 from stream.worker.table import new_table
+from stream.worker.vitals import vitals_of
 from stream.worker.warm import compile_detector
 
 DETECT_RECORDS = 512
@@ -71,7 +75,7 @@ async def _run(job: Job, plan: Plan, say: Say) -> None:
     classify = None if job.classifier is None else _classify_stage(job, job.classifier, around)
     detect = _detect_stage(job, plan, around) if job.detects else None
     stages: list[Stage[Any]] = [stage for stage in (classify, detect) if stage is not None]
-    server = HealthServer(_vitals(job, stages, detect, around))
+    server = HealthServer(vitals_of(job.settings, stages, detect, around))
     try:
         url = await server.start(settings.worker.health_host, settings.worker.health_port)
         for line in _introduction(job, plan, url):
@@ -95,7 +99,12 @@ def _classify_stage(job: Job, classifier: Classifier, around: Surroundings) -> C
         keep_values=settings.worker.dead_letter_values,
     )
     size, seconds = settings.classifier.batch_size, settings.classifier.max_wait_ms / 1000
-    intake = Intake(topic=settings.kafka.topics.input, size=size, seconds=seconds)
+    topic = settings.kafka.topics.input
+    advice = (
+        f"`valuedrift check {topic}` says what they are; correct [worker] format, or run the version that reads them"
+    )
+    caution = _caution(settings, ClassifyStage.name, advice=advice)
+    intake = Intake(topic=topic, size=size, seconds=seconds, caution=caution)
     app = new_app(settings, ClassifyStage.name)
     return ClassifyStage(app, intake, around, pipeline=pipeline, evaluation_topic=settings.kafka.evaluation_topic)
 
@@ -104,22 +113,22 @@ def _detect_stage(job: Job, plan: Plan, around: Surroundings) -> DetectStage:
     settings = job.settings
     app = new_app(settings, DetectStage.name)
     table = new_table(app, partitions=plan.scored_partitions)
-    intake = Intake(topic=settings.kafka.topics.scored, size=DETECT_RECORDS, seconds=DETECT_SECONDS)
+    caution = _caution(settings, DetectStage.name, advice="Run the version, and the bundle, that wrote them")
+    topic = settings.kafka.topics.scored
+    intake = Intake(
+        topic=topic,
+        size=DETECT_RECORDS,
+        seconds=DETECT_SECONDS,
+        caution=caution,
+        max_monitors=settings.worker.max_monitors,
+    )
     return DetectStage(app, intake, around, pipeline=Detect(settings=settings.engine(job.taxonomy)), table=table)
 
 
-def _vitals(job: Job, stages: Sequence[Stage[Any]], detect: DetectStage | None, around: Surroundings) -> Vitals:
-    async def monitors() -> Sequence[MonitorRow]:
-        return [] if detect is None else await glance.rows(detect.states, job.settings.engine(job.taxonomy))
-
-    def failed() -> str | None:
-        return None if around.failure.error is None else str(around.failure.error)
-
-    def unready() -> str | None:
-        waiting = [stage.name for stage in stages if not stage.ready]
-        return f"waiting for partitions and state of: {', '.join(waiting)}" if waiting else None
-
-    return Vitals(failure=failed, unready=unready, metrics=around.metrics.text, monitors=monitors)
+def _caution(settings: Settings, stage: str, *, advice: str) -> Caution:
+    chosen = settings.worker
+    cap = Cap(Limits(in_a_row=chosen.unusable_in_a_row, share=chosen.unusable_share), advice=advice)
+    return Caution(cap, Notebook(Memo(settings.kafka, group=notes_group(settings, stage))))
 
 
 def _introduction(job: Job, plan: Plan, url: str) -> list[str]:

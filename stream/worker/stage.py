@@ -4,7 +4,7 @@ import abc
 import functools
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Generic, TypeVar, cast
 
 from faust.streams import Stream
@@ -15,9 +15,11 @@ from stream.core.records import Source, SourceRecord
 from stream.metrics import Metrics
 from stream.worker.app import source
 from stream.worker.belt import Belt
+from stream.worker.caution import Caution
 from stream.worker.driver import WorkerApp
 from stream.worker.failure import Failure
 from stream.worker.letters import DeadLetters
+from stream.worker.progress import Progress
 
 IN_FLIGHT = 2
 """Micro-batches at a time: one is delivered while the next is worked on."""
@@ -27,11 +29,16 @@ Result = TypeVar("Result")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Intake:
-    """Which topic a stage reads, and how large a micro-batch grows, in records and seconds."""
+    """Which topic a stage reads, how large a micro-batch grows, in records and seconds, and what is done about unusable records.
+
+    A partition may hold `max_monitors`.
+    """
 
     topic: str
     size: int
     seconds: float
+    caution: Caution = field(default_factory=Caution)
+    max_monitors: int = 25_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,7 +65,9 @@ class Stage(abc.ABC, Generic[Result]):
         self.intake = intake
         self.around = around
         self._belt = Belt(depth=IN_FLIGHT, failed=functools.partial(around.failure.note, self.name))
-        around.metrics.watch_lag(self.name, lambda: app.lag(intake.topic))
+        app.on_partitions_revoked.connect(self._on_revoked)
+        self.progress = Progress(lambda: app.lag(intake.topic), lambda: app.committed_at)
+        around.metrics.watch_stage(self.name, lag=self.progress.lag, committed=self.progress.last_commit)
         app.agent(source(app, intake.topic), name=self.name, concurrency=1)(self._agent)
 
     @abc.abstractmethod
@@ -81,6 +90,10 @@ class Stage(abc.ABC, Generic[Result]):
 
     def close(self) -> None:
         """Lets go of what the stage holds beside its app."""
+        self.intake.caution.close()
+
+    async def _on_revoked(self, *_: object, **__: object) -> None:
+        self.intake.caution.forget()
 
     async def _agent(self, stream: StreamT[Any]) -> None:
         # When this agent fails, noack_take would switch acknowledging on again and its reader acknowledge whatever follows.

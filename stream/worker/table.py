@@ -45,6 +45,11 @@ class StateTable(faust.Table[bytes, bytes]):
         """The snapshots of all monitors that lie in this worker's partitions."""
         return self._memory.data
 
+    @property
+    def places(self) -> Mapping[bytes, int]:
+        """The partition of each of these monitors."""
+        return self._memory._key_partition
+
     def hold(self, monitor: bytes, state: bytes, *, partition: int, read_to: int) -> Stored:
         """Replaces a monitor's state in memory; returns what to write.
 

@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from stream.core.control import Accept, Learn
 from stream.core.monitor import Monitor
 from stream.core.records import Scored, Source
 from stream.core.settings import EngineSettings
@@ -20,6 +21,7 @@ def compile_detector(taxonomy: Taxonomy) -> None:
     for part, categories in enumerate((usual, changed, usual)):
         monitor.observe(_scored(categories.astype(np.uint8), first=part * 4 * LEARN))
         monitor = Monitor.restore("", settings, monitor.snapshot())
+    monitor.observe(Accept(control_id="", monitor="", ts=0, learn=Learn.WINDOW, source=Source("accepted", 0), offset=0))
     monitor.glance()
 
 

@@ -9,7 +9,7 @@ from kafka import TopicPartition
 
 from stream.config import KafkaSettings, Settings
 from stream.core.monitor import Monitor
-from stream.core.records import Scored, SourceRecord
+from stream.core.records import SourceRecord
 from stream.core.taxonomy import PAPER
 from stream.errors import InputError
 from stream.kafka.client import open_admin, open_consumer
@@ -171,11 +171,7 @@ def dead_places(kafka: KafkaSettings) -> set[Place]:
 def replay(settings: Settings, scored: Iterable[SourceRecord]) -> dict[str, Detected]:
     """Each monitor of the log, read once in order by one engine in memory."""
     pipeline = Detect(settings=settings.engine(PAPER))
-    return {monitor: pipeline.observe(monitor, None, found) for monitor, found in logged(pipeline, scored).items()}
-
-
-def logged(pipeline: Detect, scored: Iterable[SourceRecord]) -> dict[str, list[Scored]]:
-    return {monitor: list(found) for monitor, found in pipeline.read(scored).items()}
+    return {monitor: pipeline.observe(monitor, None, found) for monitor, found in pipeline.read(scored).items()}
 
 
 def events(detected: Iterable[Detected]) -> tuple[set[bytes | None], set[bytes | None]]:

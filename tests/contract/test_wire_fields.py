@@ -7,11 +7,13 @@ import pytest
 
 from stream import times
 from stream.codec.alert import encode_alert
+from stream.codec.control import encode_order
 from stream.codec.dead_letter import encode_dead_letter
 from stream.codec.drift import encode_drift
 from stream.codec.rows import encode_scored_rows
 from stream.codec.scored import encode_scored
 from stream.core import records
+from stream.core.control import Accept, Learn, Tick
 from stream.core.records import (
     AlertEvent,
     Contributor,
@@ -19,6 +21,7 @@ from stream.core.records import (
     DriftEvent,
     EntropyEstimate,
     Onset,
+    Origin,
     Rate,
     Reason,
     Reference,
@@ -26,6 +29,7 @@ from stream.core.records import (
     Rule,
     Scored,
     Severity,
+    Since,
     Source,
     SourceRecord,
     State,
@@ -70,7 +74,15 @@ DRIFT = DriftEvent(
     statistic=0,
     threshold=0,
     state=State.OK,
-    reference=Reference(origin="learned", n=1, target=1, counts=(1, 0, 0, 0, 0), entropy=0),
+    reference=Reference(
+        origin=Origin.LEARNED,
+        n=1,
+        target=1,
+        counts=(1, 0, 0, 0, 0),
+        entropy=0,
+        since=Since(seq=1_000, ts=None),
+        growing=True,
+    ),
 )
 ALERT = AlertEvent(
     alert_id="a",
@@ -122,6 +134,20 @@ FIELDS: dict[str, tuple[bytes, str, str]] = {
             "counts reference_counts contributors statistic threshold false_alarm_interval classifier examples replay"
         ),
     ),
+    "control": (
+        encode_order(
+            Accept(
+                control_id="c", monitor="m", ts=T, learn=Learn.WINDOW, source=Source("valuedrift.scored", 0), offset=1
+            )
+        ),
+        "valuedrift.control/1",
+        "schema control_id monitor ts action learn",
+    ),
+    "tick": (
+        encode_order(Tick(monitor="m", ts=T, source=Source("valuedrift.scored", 0), offset=1)),
+        "valuedrift.tick/1",
+        "schema monitor ts",
+    ),
     "dead letter": (
         encode_dead_letter(LETTER),
         "valuedrift.deadletter/1",
@@ -144,6 +170,7 @@ def test_a_record_has_these_fields_in_this_order(written: bytes, schema: str, fi
         (encode_drift(DRIFT), "window", WINDOW),
         (encode_drift(DRIFT), "entropy", "value corrected low high"),
         (encode_drift(DRIFT), "rate", "value low high unit"),
+        (encode_drift(DRIFT), "reference", "origin n target counts entropy since growing"),
         (encode_alert(ALERT), "onset", "ts seq low high"),
         (encode_dead_letter(LETTER), "source", "topic partition"),
     ],

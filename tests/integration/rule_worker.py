@@ -1,9 +1,10 @@
 """The worker with a classifier that reads the label from the response: `python -m tests.integration.rule_worker ROLE [DELAY]`.
 
 The model is what these tests are not about; everything else is the program's own. A response that says "crash" makes the
-classifier raise.
+classifier raise, one that says "abort" ends the process at once.
 """
 
+import os
 import sys
 import time
 from collections.abc import Sequence
@@ -34,6 +35,8 @@ class RuleClassifier:
     def classify(self, pairs: Sequence[Pair]) -> Classification:
         time.sleep(self.delay)
         words = [pair.response.split()[0] for pair in pairs]
+        if "abort" in words:
+            os.abort()
         if "crash" in words:
             raise RuntimeError("the model is gone")
         category = np.array([self.labels.index(word) for word in words], np.uint8)

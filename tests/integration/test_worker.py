@@ -1,11 +1,15 @@
 """A worker on the real broker: responses in, scored records, drift events, alerts and dead letters out."""
 
 import json
+import re
 from base64 import b64decode
 from collections import Counter
+from urllib.error import HTTPError
 
 import pytest
+from click.testing import CliRunner
 
+from stream.cli import cli
 from stream.config import KafkaSettings
 from tests.integration.processes import eventually
 from tests.integration.workers import (
@@ -50,14 +54,21 @@ def test_a_change_of_behaviour_becomes_an_alert(variables: dict[str, str], kafka
     after = ["refusal_excessive"] * 100
     send(kafka, ((b"m", response(number, label)) for number, label in enumerate(before + after)))
     with running(variables) as worker:
+        worker.await_line("health: ")
+        with pytest.raises(HTTPError, match="503"):
+            worker.get("/readyz")
         worker.ready()
         await_records(kafka, kafka.topics.alerts, 1)
         await_records(kafka, kafka.topics.drift, 40)
+        assert eventually(lambda: committed(worker, "detect") > 1.7e9)
         counted = 'valuedrift_responses_scored_total{category="refusal_excessive"} 105.0'
         assert eventually(lambda: counted in worker.get("/metrics")), (
             "it counts when Kafka has told it what others may read"
         )
         monitors = json.loads(worker.get("/monitors"))
+        health = worker.get("/healthz"), worker.get("/readyz")
+        arguments = ["status", "--url", worker.url, "--monitors"]
+        status = CliRunner().invoke(cli, arguments, env=variables, obj={}).output
         code, errors = worker.stop()
     assert code == 0, errors
     categories = Counter(scored_responses(kafka).values())
@@ -70,6 +81,19 @@ def test_a_change_of_behaviour_becomes_an_alert(variables: dict[str, str], kafka
     assert (row["name"], row["seq"], row["state"]) == ("m", 399, "firing")
     assert row["shares"]["refusal_excessive"] == 1.0
     assert row["entropy"] == 0.0
+    assert health == ("ok\n", "ok\n")
+    groups = {line.split()[0]: line.split() for line in status.splitlines() if "stable" in line}
+    assert set(groups) == {f"{variables['VALUEDRIFT_WORKER__APP_ID']}-{stage}" for stage in ("classify", "detect")}
+    assert {row[3] for row in groups.values()} == {"1"}
+    assert re.search(r"classify: [\d,]+ records wait, last commit \d{4}-", status)
+    assert "monitors: 1 (1 firing)" in status
+
+
+def committed(worker: Worker, stage: str) -> float:
+    """When the stage last committed, in seconds since 1970, as the metric has it."""
+    found = re.search(rf'last_commit_timestamp_seconds{{stage="{stage}"}} (\S+)', worker.get("/metrics"))
+    assert found
+    return float(found[1])
 
 
 def test_each_unusable_record_becomes_a_dead_letter_with_its_original_and_processing_goes_on(

@@ -1,5 +1,6 @@
 """A worker that cannot do its work says why, and ends with exit code 1."""
 
+import json
 import socket
 
 import pytest
@@ -8,6 +9,7 @@ from stream.config import KafkaSettings
 from stream.errors import TopicError
 from stream.kafka.client import open_admin
 from stream.worker.plan import make_plan
+from tests.integration.processes import valuedrift
 from tests.integration.workers import (
     await_records,
     await_scored,
@@ -42,6 +44,19 @@ def test_a_wrong_address_is_reported_within_ten_seconds(variables: dict[str, str
             code, errors = worker.end(within=12)
     assert code == 1
     assert f"no Kafka answers at {address}" in errors
+
+
+def test_with_json_logs_everything_it_says_is_json(variables: dict[str, str]) -> None:
+    with socket.socket() as unused:
+        unused.bind(("127.0.0.1", 0))
+        address = f"127.0.0.1:{unused.getsockname()[1]}"
+        arguments = ["worker", "--role", "detect", "--log-format", "json", "--bootstrap-servers", address]
+        done = valuedrift(*arguments, environment=variables)
+    assert done.returncode == 1
+    assert done.stdout == b""
+    (line,) = map(json.loads, done.stderr.splitlines())
+    assert line["level"] == "error"
+    assert f"no Kafka answers at {address}" in line["message"]
 
 
 def test_a_changelog_with_another_number_of_partitions_is_refused(

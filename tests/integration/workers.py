@@ -172,6 +172,8 @@ def scored_responses(kafka: KafkaSettings) -> dict[tuple[int, int], str]:
     """Category of each scored response by its place in the input topic."""
     found: dict[tuple[int, int], str] = {}
     for record in read_json(kafka, kafka.topics.scored):
+        if record["schema"] != "valuedrift.scored/1":
+            continue
         partition = record["source"]["partition"]
         for offset, category in zip(record["offset"], record["category"], strict=True):
             assert found.setdefault((partition, offset), category) == category

@@ -4,6 +4,7 @@ import numpy as np
 from hypothesis import strategies as st
 
 from stream import times
+from stream.core.control import Accept, Learn, Tick
 from stream.core.records import (
     AlertEvent,
     Contributor,
@@ -11,6 +12,7 @@ from stream.core.records import (
     DriftEvent,
     EntropyEstimate,
     Onset,
+    Origin,
     Rate,
     Reason,
     Reference,
@@ -18,6 +20,7 @@ from stream.core.records import (
     Rule,
     Scored,
     Severity,
+    Since,
     Source,
     State,
     Status,
@@ -54,8 +57,21 @@ DRIFT = st.builds(
     statistic=NUMBER,
     threshold=NUMBER,
     state=st.sampled_from(State),
-    reference=st.builds(Reference, origin=TEXT, n=COUNT, target=COUNT, counts=COUNTS, entropy=NUMBER),
+    reference=st.builds(
+        Reference,
+        origin=st.sampled_from(Origin),
+        n=COUNT,
+        target=COUNT,
+        counts=COUNTS,
+        entropy=NUMBER,
+        since=st.none() | st.builds(Since, seq=COUNT, ts=st.none() | INSTANT),
+        growing=st.booleans(),
+    ),
 )
+
+ORDER = st.builds(
+    Accept, control_id=TEXT, monitor=TEXT, ts=INSTANT, learn=st.sampled_from(Learn), source=SOURCE, offset=COUNT
+) | st.builds(Tick, monitor=TEXT, ts=INSTANT, source=SOURCE, offset=COUNT)
 
 ALERT = st.builds(
     AlertEvent,

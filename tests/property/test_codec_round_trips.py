@@ -6,10 +6,12 @@ import numpy as np
 from hypothesis import given
 
 from stream.codec.alert import decode_alert, encode_alert
+from stream.codec.control import decode_order, encode_order
 from stream.codec.dead_letter import decode_dead_letter, encode_dead_letter
 from stream.codec.drift import decode_drift, encode_drift
 from stream.codec.rows import encode_scored_rows
 from stream.codec.scored import decode_scored, encode_scored
+from stream.core.control import Order
 from stream.core.records import AlertEvent, DeadLetter, DriftEvent, Scored, Source
 from stream.core.taxonomy import PAPER
 from stream.formats.labelled import decode_labelled_rows
@@ -24,6 +26,11 @@ def test_a_drift_event_survives(event: DriftEvent) -> None:
 @given(strategies.ALERT)
 def test_an_alert_survives(event: AlertEvent) -> None:
     assert decode_alert(encode_alert(event)) == event
+
+
+@given(strategies.ORDER)
+def test_an_order_survives(order: Order) -> None:
+    assert decode_order(encode_order(order), source=order.source, offset=order.offset) == order
 
 
 @given(strategies.DEAD_LETTER)

@@ -1,12 +1,18 @@
 """The log is the truth: nothing depends on where it was cut, read again, or put down and taken up."""
 
+from dataclasses import replace
+from itertools import pairwise
+
 import numpy as np
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from stream.core.control import Accept, Learn, Tick
+from stream.core.limits import Limit, NoData, Silence
 from stream.core.monitor import Monitor, Observed
+from stream.core.records import Rule, Source
 from stream.core.settings import EngineSettings
-from tests.simulation.logs import BROKEN, BUSY, Categories, collected, draw, records, scored
+from tests.simulation.logs import BROKEN, BUSY, SECOND, Categories, collected, draw, records, scored
 
 ENGINE = EngineSettings(window=60, stride=20, learn_from=150, false_alarm_interval=500, epsilon=0.02)
 LENGTH = 1_200
@@ -41,6 +47,47 @@ def test_putting_a_monitor_down_and_taking_it_up_changes_nothing(seed: int, cuts
         moved = Monitor.restore("m", ENGINE, moved.snapshot())
     assert collected(observed) == expected
     assert moved.snapshot() == whole.snapshot()
+
+
+WITH_LIMITS = replace(
+    ENGINE,
+    limits=(
+        Limit(rule=Rule.CATEGORY_SHARE, category=1, above=0.03, min_n=40),
+        Limit(rule=Rule.ENTROPY_LEVEL, above=0.7, below=0.3, min_n=60),
+    ),
+    no_data=NoData(after=60_000_000, policy=Silence.ALERT),
+)
+
+
+@settings(deadline=None, max_examples=40, suppress_health_check=[HealthCheck.too_slow])
+@given(
+    seed=seeds,
+    cuts=places,
+    at=st.integers(0, LENGTH),
+    learn=st.sampled_from(Learn),
+    waited=st.integers(0, 120_000_000),
+)
+def test_orders_act_where_they_lie_wherever_the_log_is_cut_and_the_monitor_put_down(
+    seed: int, cuts: list[int], at: int, learn: Learn, waited: int
+) -> None:
+    source = Source("valuedrift.scored", 0)
+    orders = (
+        Tick(monitor="m", ts=(at - 1) * SECOND + waited, source=source, offset=7),
+        Accept(control_id="c", monitor="m", ts=0, learn=learn, source=source, offset=8),
+    )
+    before, after = log(seed)[:at], log(seed)[at:]
+    whole, cut = Monitor("m", WITH_LIMITS), Monitor("m", WITH_LIMITS)
+    expected = collected([whole.observe(entry) for entry in (scored(before), *orders, scored(after, start=at))])
+    seen: list[Observed] = []
+    edges = sorted({0, LENGTH, at, *cuts})
+    for start, end in pairwise(edges):
+        entries = [*(orders if start == at else ()), scored(log(seed)[start:end], start=start)]
+        for entry in entries:
+            seen.append(cut.observe(entry))
+            cut = Monitor.restore("m", WITH_LIMITS, cut.snapshot())
+    seen += [cut.observe(order) for order in orders]  # delivered again, or, after all responses, for the first time
+    assert collected(seen) == expected
+    assert cut.snapshot() == whole.snapshot()
 
 
 @settings(deadline=None, max_examples=30, suppress_health_check=[HealthCheck.too_slow])

@@ -11,11 +11,13 @@ from stream.core.records import (
     DriftEvent,
     EntropyEstimate,
     Onset,
+    Origin,
     Reason,
     Reference,
     Rule,
     Scored,
     Severity,
+    Since,
     Source,
     State,
     Status,
@@ -55,7 +57,15 @@ def drift(monitor: str, *, seq: int, counts: tuple[int, ...] = BEFORE, state: St
         statistic=1.0,
         threshold=100.0,
         state=state,
-        reference=Reference(origin="learned", n=500, target=500, counts=BEFORE, entropy=entropy_of(BEFORE)),
+        reference=Reference(
+            origin=Origin.LEARNED,
+            n=500,
+            target=500,
+            counts=BEFORE,
+            entropy=entropy_of(BEFORE),
+            since=Since(seq=1_000, ts=None),
+            growing=True,
+        ),
     )
 
 

@@ -10,11 +10,13 @@ import pytest
 
 from stream import times
 from stream.codec.alert import decode_alert, encode_alert
+from stream.codec.control import decode_order, encode_order
 from stream.codec.dead_letter import decode_dead_letter, encode_dead_letter
 from stream.codec.drift import decode_drift, encode_drift
 from stream.codec.rows import encode_scored_rows
 from stream.codec.scored import decode_scored, encode_scored
 from stream.codec.wire import schema_of
+from stream.core.control import Accept, Learn
 from stream.core.records import (
     AlertEvent,
     Contributor,
@@ -22,6 +24,7 @@ from stream.core.records import (
     DriftEvent,
     EntropyEstimate,
     Onset,
+    Origin,
     Rate,
     Reason,
     Reference,
@@ -29,6 +32,7 @@ from stream.core.records import (
     Rule,
     Scored,
     Severity,
+    Since,
     Source,
     State,
     Status,
@@ -89,7 +93,15 @@ DRIFT = DriftEvent(
     statistic=3.0,
     threshold=9.12345679,
     state=State.OK,
-    reference=Reference(origin="learned", n=1000, target=1000, counts=(960, 10, 10, 10, 10), entropy=0.22),
+    reference=Reference(
+        origin=Origin.LEARNED,
+        n=1000,
+        target=1000,
+        counts=(960, 10, 10, 10, 10),
+        entropy=0.22,
+        since=Since(seq=1_000, ts=None),
+        growing=True,
+    ),
 )
 DRIFT_WIRE = """{
 "schema":"valuedrift.drift/1",
@@ -110,7 +122,7 @@ DRIFT_WIRE = """{
 "statistic":3.0,
 "threshold":9.12345679,
 "state":"ok",
-"reference":{"origin":"learned","n":1000,"target":1000,"counts":[960,10,10,10,10],"entropy":0.22}
+"reference":{"origin":"learned","n":1000,"target":1000,"counts":[960,10,10,10,10],"entropy":0.22,"since":{"seq":1000,"ts":null},"growing":true}
 }"""
 
 ALERT = AlertEvent(
@@ -191,10 +203,27 @@ LETTER_WIRE = """{
 "value":"/3s="
 }"""
 
+CONTROL = Accept(
+    control_id="c0", monitor="gpt-4.1", ts=NOON, learn=Learn.WINDOW, source=Source("valuedrift.scored", 3), offset=18
+)
+CONTROL_WIRE = """{
+"schema":"valuedrift.control/1",
+"control_id":"c0",
+"monitor":"gpt-4.1",
+"ts":"2026-03-01T12:00:00.000000Z",
+"action":"accept",
+"learn":"window"
+}"""
+
 WIRES = {
     "scored": (SCORED_WIRE, lambda: encode_scored(SCORED, PAPER), lambda content: decode_scored(content, PAPER)),
     "drift": (DRIFT_WIRE, lambda: encode_drift(DRIFT), decode_drift),
     "alert": (ALERT_WIRE, lambda: encode_alert(ALERT), decode_alert),
+    "control": (
+        CONTROL_WIRE,
+        lambda: encode_order(CONTROL),
+        lambda content: decode_order(content, source=CONTROL.source, offset=CONTROL.offset),
+    ),
     "dead letter": (LETTER_WIRE, lambda: encode_dead_letter(LETTER), decode_dead_letter),
 }
 each_wire = pytest.mark.parametrize(("wire", "write", "read"), WIRES.values(), ids=WIRES.keys())
@@ -232,8 +261,8 @@ def test_a_record_of_another_kind_is_told_apart(
     wire: str, write: Callable[[], bytes], read: Callable[[bytes], object]
 ) -> None:
     with pytest.raises(UnknownSchemaError) as caught:
-        read(b'{"schema":"valuedrift.control/1","monitor":"m"}')
-    assert caught.value.schema == "valuedrift.control/1"
+        read(b'{"schema":"valuedrift.other/1","monitor":"m"}')
+    assert caught.value.schema == "valuedrift.other/1"
 
 
 @each_wire

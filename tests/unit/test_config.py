@@ -6,7 +6,17 @@ from pathlib import Path
 
 import pytest
 
-from stream.config import Settings, load
+from stream.config import (
+    EntropyLevelRule,
+    LimitRule,
+    LowConfidenceRule,
+    NoDataRule,
+    Rules,
+    Settings,
+    load,
+)
+from stream.core.limits import NoData, Silence
+from stream.core.records import Rule
 from stream.core.taxonomy import PAPER
 from stream.errors import SettingsError
 
@@ -84,6 +94,34 @@ def test_a_password_over_an_unencrypted_connection_must_be_asked_for(monkeypatch
         load()
 
 
+def test_a_password_may_lie_in_a_file_and_is_masked_like_any_other(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    file = tmp_path / "password"
+    file.write_text("horse\n")
+    chosen = {
+        "SECURITY_PROTOCOL": "SASL_SSL",
+        "SASL_MECHANISM": "PLAIN",
+        "SASL_USERNAME": "a",
+        "SASL_PASSWORD_FILE": str(file),
+    }
+    for name, value in chosen.items():
+        monkeypatch.setenv(f"VALUEDRIFT_KAFKA__{name}", value)
+    settings = load()
+    assert settings.kafka.sasl_password is not None
+    assert settings.kafka.sasl_password.get_secret_value() == "horse"
+    assert "horse" not in settings.toml() + repr(settings)
+    again = load(bootstrap_servers="other:9092").kafka.sasl_password
+    assert again is not None
+    assert again.get_secret_value() == "horse"
+
+
+def test_a_password_file_that_cannot_be_read_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("VALUEDRIFT_KAFKA__SASL_PASSWORD_FILE", "/none/password")
+    with pytest.raises(SettingsError, match=r"sasl_password_file /none/password cannot be read"):
+        load()
+
+
 def test_an_error_never_quotes_the_value_of_a_secret(monkeypatch: pytest.MonkeyPatch) -> None:
     Path("valuedrift.toml").write_text('[kafka]\nsasl_password = ["hunter2-secret"]\n')
     with pytest.raises(SettingsError) as caught:
@@ -100,3 +138,37 @@ def test_engine_settings_out_of_range_name_the_setting() -> None:
 def test_the_entropy_rate_rule_reaches_the_engine_only_when_enabled() -> None:
     assert load().engine(PAPER).epsilon is None
     assert Settings.model_validate({"rules": {"entropy_rate": {"enabled": True}}}).engine(PAPER).epsilon == 0.001
+
+
+def test_limits_come_from_their_sections_and_are_off_without_one() -> None:
+    assert Settings().engine(PAPER).limits == ()
+    assert Settings().engine(PAPER).no_data is None
+    rules = Rules(
+        category_share={"off_topic": LimitRule(above=0.3)},
+        low_confidence=LowConfidenceRule(enabled=True, threshold=0.4),
+        no_data=NoDataRule(policy="resolve", after_s=60),
+    )
+    engine = Settings(rules=rules).engine(PAPER)
+    assert [(limit.rule, limit.category, limit.above) for limit in engine.limits] == [
+        (Rule.CATEGORY_SHARE, 4, 0.3),
+        (Rule.LOW_CONFIDENCE, None, 0.2),
+    ]
+    assert engine.confident_from == 0.4
+    assert engine.no_data == NoData(after=60_000_000, policy=Silence.RESOLVE)
+
+
+@pytest.mark.parametrize(
+    ("rules", "named"),
+    [
+        (
+            Rules(category_share={"lies": LimitRule(above=0.1)}),
+            r"\[rules.category_share.lies\] category must be one of",
+        ),
+        (Rules(category_share={"off_topic": LimitRule(above=2)}), r"\[rules.category_share.off_topic\] above, below"),
+        (Rules(entropy_level=EntropyLevelRule(enabled=True)), r"\[rules.entropy_level\] above or below must be set"),
+        (Rules(entropy_level=EntropyLevelRule(enabled=True, above=1, min_n=900)), "min_n must be at most the window"),
+    ],
+)
+def test_a_limit_that_cannot_be_is_refused_with_its_section(rules: Rules, named: str) -> None:
+    with pytest.raises(SettingsError, match=named):
+        Settings(rules=rules).engine(PAPER)

@@ -2,14 +2,16 @@
 
 import asyncio
 import json
+import re
 import socket
+import time
 from collections.abc import Callable, Coroutine, Sequence
 
 import aiohttp
 import pytest
 
 from stream.errors import SettingsError
-from stream.health import HealthServer, MonitorRow, Vitals
+from stream.health import HealthServer, MonitorRow, StageRow, Status, Vitals
 from stream.metrics import Metrics
 
 ROW = MonitorRow(name="m|€", seq=3, ts="2026-01-01T00:00:00Z", state="ok", entropy=0.5, shares={"refusal": 0.25})
@@ -21,16 +23,23 @@ class Process:
     def __init__(self) -> None:
         self.failure: str | None = None
         self.unready: str | None = None
+        self.stuck: str | None = None
         self.metrics = Metrics()
 
     async def monitors(self) -> Sequence[MonitorRow]:
         return [ROW]
+
+    def status(self) -> Status:
+        row = StageRow(name="classify", group="valuedrift-classify", ready=True, lag=7, last_commit=None)
+        return Status(version="1", failure=None, unready=None, stuck=self.stuck, stages=(row,), monitors=3)
 
     def server(self) -> HealthServer:
         return HealthServer(
             Vitals(
                 failure=lambda: self.failure,
                 unready=lambda: self.unready,
+                stuck=lambda: self.stuck,
+                status=self.status,
                 metrics=self.metrics.text,
                 monitors=self.monitors,
             )
@@ -79,14 +88,45 @@ def test_a_process_that_failed_is_neither_healthy_nor_ready() -> None:
     against(test)
 
 
+def test_a_process_that_is_stuck_is_neither_healthy_nor_ready() -> None:
+    async def test(process: Process, url: str, client: aiohttp.ClientSession) -> None:
+        process.stuck = "classify: 7 records wait"
+        assert await fetch(client, f"{url}/healthz") == (503, "classify: 7 records wait\n")
+        assert await fetch(client, f"{url}/readyz") == (503, "classify: 7 records wait\n")
+
+    against(test)
+
+
+def test_the_status_is_one_json_object() -> None:
+    async def test(process: Process, url: str, client: aiohttp.ClientSession) -> None:
+        status, text = await fetch(client, f"{url}/status")
+        assert status == 200
+        assert json.loads(text) == {
+            "version": "1",
+            "failure": None,
+            "unready": None,
+            "stuck": None,
+            "stages": [
+                {"name": "classify", "group": "valuedrift-classify", "ready": True, "lag": 7, "last_commit": None}
+            ],
+            "monitors": 3,
+        }
+
+    against(test)
+
+
 def test_metrics_are_in_prometheus_text_format() -> None:
     async def test(process: Process, url: str, client: aiohttp.ClientSession) -> None:
         process.metrics.records.labels(stage="classify").inc(3)
-        process.metrics.watch_lag("classify", lambda: 7)
+        process.metrics.watch_stage("classify", lag=lambda: 7, committed=lambda: time.monotonic() - 60)
+        process.metrics.watch_stage("detect", lag=lambda: 0, committed=lambda: None)
         status, text = await fetch(client, f"{url}/metrics")
         assert status == 200
         assert 'valuedrift_records_total{stage="classify"} 3.0' in text
         assert 'valuedrift_lag_records{stage="classify"} 7.0' in text
+        committed = dict(re.findall(r'last_commit_timestamp_seconds{stage="(\w+)"} (\S+)', text))
+        assert abs(time.time() - 60 - float(committed["classify"])) < 5
+        assert float(committed["detect"]) == 0
 
     against(test)
 

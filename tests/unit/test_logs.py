@@ -1,8 +1,13 @@
 """The log stays readable while a library repeats itself."""
 
+import json
 import logging
+import re
+import sys
 
-from stream.logs import Sparse
+import pytest
+
+from stream.logs import Sparse, formatter
 
 
 def record(name: str, message: str, *values: object, level: int = logging.WARNING) -> logging.LogRecord:
@@ -32,3 +37,28 @@ def test_tracebacks_are_left_out() -> None:
     kept.exc_info = (ValueError, ValueError("a response"), None)
     assert Sparse().filter(kept)
     assert kept.exc_info is None
+
+
+@pytest.mark.parametrize("hostile", ["a\nb", '"}{', "\x1b[2J", "\u2028", "\ud800", "\x7f", "\x9b31m"])
+def test_a_json_line_is_one_line_of_ascii_whatever_is_in_it(hostile: str) -> None:
+    line = formatter("json").format(record("stream.x", "model %s", hostile))
+    assert line.isascii()
+    assert line.isprintable()
+    assert json.loads(line)["message"] == f"model {hostile}"
+
+
+def test_a_json_line_has_time_level_and_logger() -> None:
+    line = json.loads(formatter("json").format(record("stream.x", "said")))
+    assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z", line.pop("ts"))
+    assert line == {"level": "warning", "logger": "stream.x", "message": "said"}
+
+
+def test_a_traceback_is_in_its_line() -> None:
+    kept = record("stream.x", "failed")
+    try:
+        raise ValueError("why")  # noqa: TRY301 - to have a traceback
+    except ValueError:
+        kept.exc_info = sys.exc_info()
+    line = formatter("json").format(kept)
+    assert line.isprintable()
+    assert "ValueError: why" in json.loads(line)["traceback"]

@@ -56,6 +56,13 @@ def test_a_change_of_traffic_and_a_fast_entropy_are_told_from_a_change_of_behavi
     )
 
 
+def test_a_slow_drift_is_told_as_one() -> None:
+    slow = replace(FIRING, reason=Reason.BEHAVIOUR_CHANGED_SLOWLY)
+    assert headline(slow).startswith(
+        "support-bot: behaviour has changed little by little: refusals of benign requests grew from 2.0 % to 28 % since"
+    )
+
+
 def test_an_alert_without_contributors_or_interval_is_still_a_sentence() -> None:
     bare = replace(FIRING, contributors=(), false_alarm_interval=None)
     assert headline(bare).startswith("support-bot: behaviour changed since about 2026-03-01 14:05")
@@ -72,6 +79,31 @@ def test_a_resolution_says_that_it_is_over(reason: Reason) -> None:
     over = replace(FIRING, status=Status.RESOLVED, reason=reason)
     assert headline(over).startswith("support-bot: behaviour ")
     assert headline(over).endswith("the change of about 2026-03-01 14:05 is over")
+
+
+def test_a_limit_is_told_with_the_number_and_the_bound() -> None:
+    share = replace(FIRING, rule=Rule.CATEGORY_SHARE, reason=Reason.ABOVE_LIMIT, statistic=0.021, threshold=0.01)
+    assert headline(replace(share, false_alarm_interval=None)).startswith(
+        "support-bot: the share of refusals of benign requests is 2.1 %, above the limit of 1.0 % since about 2026-03-01"
+    )
+    low = replace(FIRING, rule=Rule.ENTROPY_LEVEL, reason=Reason.BELOW_LIMIT, statistic=0.052, threshold=0.1)
+    assert "entropy is 0.05 nats, below the limit of 0.1 since" in headline(low)
+    unsure = replace(share, rule=Rule.LOW_CONFIDENCE, statistic=0.4, threshold=0.2)
+    assert "responses that the classifier is unsure of is 40 %, above the limit of 20 % since" in headline(unsure)
+
+
+def test_silence_says_how_long_and_since_when() -> None:
+    silent = replace(FIRING, rule=Rule.NO_DATA, reason=Reason.SILENT, statistic=7_260.0, threshold=3_600.0)
+    assert headline(silent) == (
+        "support-bot: no response has come for 2 h 1 min, longer than the 1 h allowed; the last one was of 2026-03-01 14:05 UTC"
+    )
+    again = replace(silent, status=Status.RESOLVED, reason=Reason.DATA_RETURNED)
+    assert headline(again).startswith("support-bot: a response has come again since ")
+
+
+def test_an_accepted_level_is_told_from_a_return() -> None:
+    accepted = replace(FIRING, status=Status.RESOLVED, reason=Reason.ACCEPTED)
+    assert headline(accepted).startswith("support-bot: behaviour is accepted as the new normal since ")
 
 
 def test_details_cap_what_comes_from_log_lines() -> None:

@@ -10,6 +10,7 @@ import pytest
 
 from stream.codec.scored import encode_scored
 from stream.config import KafkaSettings, Settings
+from stream.core.limits import NoData, Silence
 from stream.core.records import Scored, Source, SourceRecord
 from stream.core.settings import EngineSettings
 from stream.core.taxonomy import PAPER
@@ -22,6 +23,7 @@ from stream.worker.changelog import decode
 from stream.worker.detect import LONG_SKIP, DetectStage
 from stream.worker.failure import Failure
 from stream.worker.letters import DeadLetters
+from stream.worker.silence import Silences
 from stream.worker.stage import Intake, Surroundings
 from stream.worker.table import StateTable, changelog_name, new_table
 
@@ -65,7 +67,7 @@ class Bench:
         topics = SETTINGS.kafka.topics
         letters = DeadLetters(topics.deadletter, limit=1_000_000, metrics=self.metrics)
         around = Surroundings(topics=topics, letters=letters, metrics=self.metrics, failure=self.failure)
-        intake = Intake(topic=topics.scored, size=10, seconds=0.1)
+        intake = Intake(topic=topics.scored, size=10, seconds=0.1, max_monitors=3)
         self.stage = DetectStage(app, intake, around, pipeline=Detect(settings=ENGINE), table=self.table)
 
 
@@ -90,7 +92,7 @@ def raw(value: bytes, *, key: bytes = b"k", partition: int = 2) -> SourceRecord:
 
 
 def run(test: Coroutine[None, None, None]) -> None:
-    asyncio.run(asyncio.wait_for(test, 10))
+    asyncio.run(asyncio.wait_for(test, 60))  # the first one may compile the detector
 
 
 async def settle() -> None:
@@ -173,6 +175,37 @@ def test_a_scored_record_that_cannot_be_read_becomes_a_dead_letter_and_the_rest_
     run(test())
 
 
+def test_a_flood_of_names_fills_no_memory_and_those_that_are_there_stay_watched(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    async def test() -> None:
+        bench = Bench()
+        await bench.stage.work([scored("first", 0, 5), scored("elsewhere", 0, 5, partition=1)])
+        flood = [scored(f"m{number}", 0, 5) for number in range(50)]
+        judged = await bench.stage.work([*flood, scored("first", 5, 5)])
+        assert [(letter.reason.value, letter.offset) for letter in judged.dead] == [("too_many_monitors", 7)] * 48
+        assert set(bench.table.states) == {b"first", b"elsewhere", b"m0", b"m1"}
+        assert sum(each.detected.counted for each in judged.changed) == 15
+
+    run(test())
+    assert caplog.text.count("max_monitors") == 1
+
+
+def test_states_that_were_recovered_count_as_monitors() -> None:
+    async def test() -> None:
+        bench = Bench()
+        states = {name: bench.stage._pipeline.observe(name, None, []).state for name in ("a", "b", "c")}
+        await bench.stage.work([scored("d", 0, 5)])
+        for name, state in states.items():
+            bench.table.hold(name.encode(), state, partition=2, read_to=0)
+        for recovered in bench.table._recover_callbacks:
+            await recovered()
+        judged = await bench.stage.work([scored("e", 0, 5), scored("c", 0, 5)])
+        assert len(judged.dead) == 1
+
+    run(test())
+
+
 def test_a_long_run_of_skipped_responses_is_reported_once(caplog: pytest.LogCaptureFixture) -> None:
     async def test() -> None:
         bench = Bench()
@@ -189,7 +222,7 @@ def test_states_of_other_settings_stop_the_worker_before_it_reads() -> None:
         bench = Bench()
         other = Detect(settings=EngineSettings(window=200, stride=10, learn_from=100))
         bench.table.hold(b"m", other.observe("m", None, []).state, partition=0, read_to=0)
-        (check,) = bench.table._recover_callbacks
+        (check,) = (each for each in bench.table._recover_callbacks if each == bench.stage._check_states)
         checking = asyncio.ensure_future(check())
         await asyncio.wait_for(bench.failure.wait(), 5)
         assert isinstance(bench.failure.error, StateError)
@@ -209,8 +242,47 @@ def test_a_record_of_a_partition_that_another_worker_has_now_is_refused() -> Non
     run(test())
 
 
+NO_DATA = EngineSettings(window=100, stride=10, learn_from=100, no_data=NoData(after=60_000_000, policy=Silence.ALERT))
+
+
+def ticks(silences: Silences, states: dict[bytes, bytes], now: float) -> list[tuple[bytes | None, str]]:
+    return [(each.key, json.loads(each.value)["ts"]) for each in silences.look(states, now=now)]
+
+
+def test_a_tick_adds_what_was_waited_to_the_time_of_the_last_response_once_a_silence() -> None:
+    detect, silences = Detect(settings=NO_DATA), Silences(NO_DATA)
+    states = {b"m": detect.observe("m", None, detect.read([scored("m", 0, 11)])["m"]).state}
+    silences.hear(b"m", now=100.0)
+    assert ticks(silences, states, 159.9) == []
+    assert ticks(silences, states, 165.5) == [(b"m", "2026-01-01T00:01:15.500000Z")]
+    assert ticks(silences, states, 300.0) == []
+    silences.hear(b"m", now=400.0)
+    assert ticks(silences, states, 459.0) == []
+    assert [key for key, _ in ticks(silences, states, 460.0)] == [b"m"]
+
+
+def test_a_worker_that_has_just_begun_has_waited_for_nobody() -> None:
+    detect, silences = Detect(settings=NO_DATA), Silences(NO_DATA)
+    states = {b"m": detect.observe("m", None, detect.read([scored("m", 0, 11)])["m"]).state}
+    assert ticks(silences, states, 10_000.0) == []
+    assert ticks(silences, {}, 10_030.0) == [], "given up to another worker"
+    assert ticks(silences, states, 10_061.0) == [], "taken over again: nothing was waited meanwhile"
+    assert len(ticks(silences, states, 10_121.0)) == 1
+
+
 def test_the_changelog_is_named_after_the_consumer_group() -> None:
     async def test() -> None:
         assert Bench().table.changelog_topic_name == changelog_name("valuedrift-detect") == CHANGELOG
+
+    run(test())
+
+
+def test_what_is_remembered_of_partitions_is_asked_again_when_they_change_hands() -> None:
+    async def test() -> None:
+        bench = Bench()
+        await bench.stage.work([scored("m", 0, 5)])
+        assert bench.stage.intake.caution._stopped
+        await bench.stage.app.on_partitions_revoked.send(set())
+        assert not bench.stage.intake.caution._stopped
 
     run(test())
