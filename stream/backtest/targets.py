@@ -1,0 +1,260 @@
+"""The detector's own targets: what is aimed at, and what a run of the standard suite measures of it."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import Literal
+
+import numpy as np
+
+from stream.backtest.compare import Row, random_of
+from stream.backtest.estimates import Estimate, quantile
+from stream.backtest.feeds import Change, Simulated, taken
+from stream.backtest.injections import injected
+from stream.backtest.models import (
+    BASES,
+    CHANGES,
+    FITTED,
+    MISALIGNED,
+    OTHERS,
+    OVER_REFUSAL,
+    SWAP,
+    TRAFFIC,
+    Floats,
+    Traffic,
+    bursty,
+    daily,
+    random_changes,
+    steady,
+)
+from stream.backtest.oracle import oracle, watched_change
+from stream.backtest.pool import Told, run_all
+from stream.backtest.recipes import KNOWN as EXACT
+from stream.backtest.runs import Sizes, delays, first_alarm, interval
+from stream.backtest.suite import KNOWN, RIVER
+from stream.core.settings import EngineSettings, Watch
+from stream.core.taxonomy import PAPER
+from stream.detectors.calibrated import Calibrated
+from stream.detectors.detector import Detector
+
+KNOB = 10_000
+LEAD = 500
+LONGEST_RATIO = 12
+"""Of random changes a delay counts as at most this many times the oracle's."""
+DRAWN = 50
+"""Random changes, half of each model."""
+Learned = int | None
+"""Responses that the reference is learned from; None: it is known."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Target:
+    """What is aimed at (`aim`, and whether it is a largest, least or relative bound), and what was measured."""
+
+    name: str
+    bound: Literal["at most", "at least", "within"]
+    aim: float
+    found: Estimate
+
+    @property
+    def met(self) -> bool:
+        """Whether the figure keeps the bound; with `within` it is a ratio that may differ from 1 by the aim."""
+        match self.bound:
+            case "at most":
+                return self.found.value <= self.aim
+            case "at least":
+                return self.found.value >= self.aim
+            case "within":
+                return abs(self.found.value - 1) <= self.aim
+
+
+def targets(rows: Sequence[Row], *, seed: int, jobs: int, told: Callable[[str], Told]) -> list[Target]:
+    """All targets, measured; those against river come from the rows of the standard suite."""
+    tasks: list[Callable[[], Target]] = [
+        *(
+            partial(_ratio, name, learned, "all", aim, seed)
+            for learned, aims in _AIMS.items()
+            for name, aim in aims.items()
+        ),
+        *(partial(_ratio, name, None, "behaviour", aim, seed) for name, aim in _AIMS[None].items() if name != TRAFFIC),
+        partial(_random, "mean", 1.65, seed),
+        partial(_random, "90th percentile", 2.0, seed),
+        *(partial(_kept, KNOB, learned, watch, seed) for watch in _WATCHES for learned in (None, 500, 1_000, 5_000)),
+        *(partial(_kept, 10 * KNOB, learned, "behaviour", seed) for learned in (None, 500, 1_000, 5_000)),
+        *(
+            partial(_kept_in, traffic, learned, seed)
+            for traffic in (bursty, daily)
+            for learned in (None, 500, 1_000, 5_000)
+        ),
+        *(partial(_onset, name, seed) for name in CHANGES),
+        partial(_named, seed),
+    ]
+    return [*run_all(tasks, jobs=jobs, told=told("measuring targets")), *_against_river(rows)]
+
+
+_WATCHES: tuple[Watch, ...] = ("behaviour", "all")
+_QUIET = [name for name, (before, _) in CHANGES.items() if before is BASES[0]]
+_AIMS: dict[Learned, dict[str, float]] = {
+    None: {**dict.fromkeys(_QUIET, 1.25), OVER_REFUSAL: 1.45, SWAP: 1.45, TRAFFIC: 1.45, MISALIGNED: 1.65},
+    5_000: {
+        **dict.fromkeys(_QUIET[:2], 1.3),
+        _QUIET[2]: 1.5,
+        OVER_REFUSAL: 1.65,
+        SWAP: 1.65,
+        TRAFFIC: 1.65,
+        MISALIGNED: 1.9,
+    },
+    1_000: {
+        **dict.fromkeys(_QUIET[:2], 1.8),
+        _QUIET[2]: 2.5,
+        OVER_REFUSAL: 2.2,
+        SWAP: 2.2,
+        TRAFFIC: 2.2,
+        MISALIGNED: 2.5,
+    },
+}
+"""Largest mean delay over that of a CUSUM that knows the change."""
+
+
+def _words(learned: Learned) -> str:
+    return "reference known" if learned is None else f"learned from {learned:,}"
+
+
+def _detector(engine: EngineSettings, known: Floats | None) -> Detector:
+    reference = None if known is None else [round(share * EXACT) for share in known.tolist()]
+    return Calibrated(engine, reference=reference)
+
+
+def _maker(feed: Simulated, learned: Learned, watch: Watch, *, knob: int = KNOB) -> Callable[[], Detector]:
+    engine = EngineSettings(learn_from=learned or 1_000, false_alarm_interval=knob, watch=watch, traffic_mix=False)
+    return partial(_detector, engine, feed.shares if learned is None else None)
+
+
+def _best(change: Change, watch: Watch, *, runs: int) -> Estimate:
+    before, after = change.before.shares, change.after.shares
+    seen = watched_change(before, after, PAPER, watch)
+    found = oracle(before, after, interval=KNOB, lead=LEAD, runs=runs, seen=seen)
+    if found is None:
+        raise ValueError(f"{change.name} changes nothing that is watched")
+    return found
+
+
+def _ratio(name: str, learned: Learned, watch: Watch, aim: float, seed: int) -> Target:
+    before, after = map(Simulated, CHANGES[name])
+    change = Change(name, before, after)
+    found = delays(
+        _maker(before, learned, watch),
+        change,
+        Sizes(learn=learned or 0, lead=LEAD),
+        runs=600,
+        random=random_of(seed, "ratio", name, learned, watch),
+    )
+    error = float(found.delay.std(ddof=1)) / len(found.delay) ** 0.5
+    ratio = Estimate(float(found.delay.mean()), error) / _best(change, watch, runs=3_000)
+    return Target(
+        name=f"delay / CUSUM: {name}, {_words(learned)}, watch {watch}", bound="at most", aim=aim, found=ratio
+    )
+
+
+def _random(statistic: Literal["mean", "90th percentile"], aim: float, seed: int) -> Target:
+    ratios, errors = [], []
+    for number, (before, after) in enumerate(random_changes(DRAWN // 2, DRAWN)):
+        change = Change(str(number), Simulated(before), Simulated(after))
+        best = _best(change, "all", runs=1_000)
+        sizes = Sizes(learn=0, lead=LEAD, missed=round(LONGEST_RATIO * best.value))
+        random = random_of(seed, "random", number)
+        found = delays(_maker(Simulated(before), None, "all"), change, sizes, runs=150, random=random)
+        error = float(found.delay.std(ddof=1)) / len(found.delay) ** 0.5
+        ratio = Estimate(float(found.delay.mean()), error) / best
+        ratios.append(ratio.value)
+        errors.append(ratio.error)
+    middle = Estimate(float(np.mean(ratios)), float(np.sqrt(np.sum(np.square(errors))) / len(ratios)))
+    figure = middle if statistic == "mean" else quantile(ratios, 0.9)
+    name = f"delay / CUSUM: {statistic} of {len(ratios)} random changes, reference known, watch all"
+    return Target(name=name, bound="at most", aim=aim, found=figure)
+
+
+def _kept(knob: int, learned: Learned, watch: Watch, seed: int) -> Target:
+    models, runs = ((*FITTED, *OTHERS), 100) if knob == KNOB else (BASES, 40)
+    found = _mean_interval(models, steady, (knob, learned, watch), runs, seed)
+    return Target(name=f"interval / knob of {knob:,}: {_words(learned)}, {watch}", bound="within", aim=0.1, found=found)
+
+
+def _kept_in(traffic: Traffic, learned: Learned, seed: int) -> Target:
+    found = _mean_interval(BASES, traffic, (KNOB, learned, "behaviour"), 250, seed)
+    name = f"interval / knob of {KNOB:,}: {_words(learned)}, behaviour, {traffic.__name__} requests"
+    return Target(name=name, bound="within", aim=0.15, found=found)
+
+
+def _mean_interval(
+    models: Sequence[Floats], traffic: Traffic, what: tuple[int, Learned, Watch], runs: int, seed: int
+) -> Estimate:
+    knob, learned, watch = what
+    found = []
+    for number, model in enumerate(models):
+        feed = Simulated(model, traffic)
+        random = random_of(seed, "kept", number, traffic.__name__, *what)
+        make = _maker(feed, learned, watch, knob=knob)
+        found.append(interval(make, feed, learned or 0, runs=runs, longest=10 * knob, random=random))
+    error = float(np.sqrt(np.sum(np.square([each.error for each in found])))) / len(found)
+    return Estimate(float(np.mean([each.value for each in found])) / knob, error / knob)
+
+
+def _onset(name: str, seed: int) -> Target:
+    """Against the likeliest onset for one who knows both models and the responses up to the same alarm."""
+    lead, runs = 2_000, 500
+    before, after = map(Simulated, CHANGES[name])
+    step = np.log(after.shares / before.shares)
+    random = random_of(seed, "onset", name)
+    make = _maker(before, None, "all")
+    own: list[float] = []
+    best: list[float] = []
+    while len(own) < runs:
+        detector = make()
+        calm, _ = taken(before.pieces(random), lead)
+        if first_alarm(detector, [calm], lead)[1]:
+            continue
+        changed, _ = taken(after.pieces(random), 20_000)
+        delay, alarmed = first_alarm(detector, [changed], len(changed))
+        if not alarmed or detector.onset is None:
+            continue
+        own.append(abs(detector.onset - lead))
+        sums = np.concatenate([[0.0], np.cumsum(step[np.concatenate([calm, changed[:delay]])])])
+        best.append(abs(int(np.argmin(sums[:-1])) - lead))
+    ratio = quantile(own, 0.5) / quantile(best, 0.5)
+    return Target(name=f"onset error / that of one who knows the change: {name}", bound="at most", aim=1.5, found=ratio)
+
+
+def _named(seed: int) -> Target:
+    """The category that rises is named first, over rises of each unwanted category of both models by the factor 3."""
+    hits = tries = 0
+    for number, model in enumerate(BASES):
+        feed = Simulated(model)
+        for behaviour in PAPER.behaviours:
+            if behaviour.wanted:
+                continue
+            change = injected(feed, f"{behaviour.name}=x2.5", PAPER)
+            random = random_of(seed, "named", number, behaviour.name)
+            found = delays(_maker(feed, None, "all"), change, Sizes(learn=0, lead=LEAD), runs=200, random=random)
+            hits += found.first.count(PAPER.index(behaviour.name))
+            tries += len(found.delay)
+    share = hits / tries
+    error = float(np.sqrt(share * (1 - share) / tries))
+    return Target(
+        name="the category that rose is named first", bound="at least", aim=0.95, found=Estimate(share, error)
+    )
+
+
+def _against_river(rows: Sequence[Row]) -> list[Target]:
+    """For each step of the steady comparisons the fastest of river's matched detectors over ours with a known reference."""
+    found = []
+    last = max(row.wanted for row in rows)
+    for source, change in dict.fromkeys((row.source, row.change) for row in rows if row.oracle is not None):
+        here = [row for row in rows if (row.source, row.change, row.wanted) == (source, change, last) and row.matched]
+        own = next((row for row in here if row.detector == KNOWN), None)
+        river = [row for row in here if row.detector.split(" ")[0] in {name.split(":")[0] for name in RIVER}]
+        if own is not None and river:
+            fastest = min(river, key=lambda row: row.delay.value)
+            name = f"river's fastest ({fastest.detector}) / {KNOWN}: {source}, {change}"
+            found.append(Target(name=name, bound="at least", aim=2.0, found=fastest.delay / own.delay))
+    return found
