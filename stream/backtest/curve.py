@@ -3,9 +3,11 @@
 import math
 from collections.abc import Sequence
 from pathlib import Path
+from textwrap import fill
 
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
+from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
 from stream.backtest.compare import Row
 
@@ -41,17 +43,26 @@ def draw(path: Path, rows: Sequence[Row]) -> None:
                     color=_COLOURS[number % len(_COLOURS)],
                     label=detector,
                 )
-        axes.set_title(f"{source}: {change}", fontsize=9, loc="left", parse_math=False)
-        axes.set_xscale("log")
-        axes.set_yscale("log")
-        axes.grid(visible=True, which="both", color="#e3e6eb")
+        axes.set_title(fill(f"{source}: {change}", 56), fontsize=9, loc="left", parse_math=False)
+        for scale, axis in ((axes.set_xscale, axes.xaxis), (axes.set_yscale, axes.yaxis)):
+            scale("log")
+            axis.set_major_locator(LogLocator(10, (1.0, 2.0, 5.0)))
+            axis.set_major_formatter(FuncFormatter(_number))
+            axis.set_minor_formatter(NullFormatter())
+        axes.grid(visible=True, color="#e3e6eb")
         axes.spines[["top", "right"]].set_visible(False)
     for axes in list(grid.flat)[len(drawn) :]:
         axes.set_visible(False)
-    figure.supxlabel("responses between false alarms", fontsize=10)
-    figure.supylabel("mean delay in responses", fontsize=10)
+    for axes in grid[:, 0]:
+        axes.set_ylabel("mean delay in responses", fontsize=9)
+    for axes in list(grid.flat)[max(len(drawn) - columns, 0) : len(drawn)]:
+        axes.set_xlabel("responses between false alarms", fontsize=9)
     known = {
         label: handle for axes in grid.flat for handle, label in zip(*axes.get_legend_handles_labels(), strict=True)
     }
     figure.legend(known.values(), known.keys(), loc="outside lower center", ncols=3, fontsize=9, frameon=False)
     figure.savefig(path, dpi=110, metadata={"Software": "ValueDrift"})
+
+
+def _number(value: float, _place: int | None) -> str:
+    return f"{value:,.0f}"

@@ -118,17 +118,18 @@ def sentences(rows: Sequence[Row], *, daily: float | None) -> list[str]:
         alarms = (
             "false alarms not counted"
             if row.interval is None
-            else f"one false alarm in {_amount(row.interval.value, daily)}"
+            else f"one false alarm in {amount(row.interval.value, daily)}"
         )
         if row.missed > BY_CHANCE:
-            found = f"is missed by {row.missed:.0%} within {_amount(row.missed_after, daily)}".replace("%", " %")
+            found = f"is missed by {row.missed:.0%} within {amount(row.missed_after, daily)}".replace("%", " %")
         else:
-            found = f"is found after {_amount(row.median, daily)} (p90 {row.p90:,.0f})"
+            found = f"is found after {amount(row.median, daily)} (p90 {row.p90:,.0f})"
         said.append(f"{row.change}: {found}, at {alarms}")
     return said
 
 
-def _amount(responses: float, daily: float | None) -> str:
+def amount(responses: float, daily: float | None) -> str:
+    """Responses in words, and with responses a day the time that they take."""
     if math.isinf(responses):
         return "more responses than were judged"
     text = f"{responses:,.0f} responses"
@@ -144,9 +145,10 @@ def _duration(seconds: float) -> str:
         >>> _duration(90), _duration(7_200), _duration(2_600_000)
         ('1.5 minutes', '2 hours', '30 days')
     """
-    for name, size in (("days", DAY), ("hours", 3_600.0), ("minutes", 60.0)):
+    for name, size in (("day", DAY), ("hour", 3_600.0), ("minute", 60.0)):
         if seconds >= size:
-            return f"{seconds / size:.2g} {name}"
+            many = f"{seconds / size:.0f}" if seconds >= 10 * size else f"{seconds / size:.2g}"
+            return f"{many} {name}" if many == "1" else f"{many} {name}s"
     return f"{seconds:.2g} seconds"
 
 

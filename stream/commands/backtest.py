@@ -130,12 +130,11 @@ def backtest(
 
 
 def _measure(comparisons: "list[Comparison]", out: Path, jobs: int, *, daily: float | None, suite: str | None) -> None:
-    from rich.console import Console
-
     from stream.backtest import results
     from stream.backtest.compare import compare
     from stream.backtest.targets import targets
     from stream.commands.progress import stages
+    from stream.commands.simulating import console
     from stream.output import output_folder
 
     signal.signal(signal.SIGTERM, signal.default_int_handler)
@@ -149,11 +148,11 @@ def _measure(comparisons: "list[Comparison]", out: Path, jobs: int, *, daily: fl
             rows = compare(comparisons, jobs=jobs, told=told)
             aims = targets(rows, seed=seed, jobs=jobs, told=told) if suite == "standard" else []
         results.write(folder, rows, aims, command=shlex.join(["valuedrift", *sys.argv[1:]]), seed=seed)
-    console = Console() if sys.stdout.isatty() else Console(width=160)
+    screen = console()
     for table in results.tables(rows):
-        console.print(table)
+        screen.print(table)
     if aims:
-        console.print(results.target_table(aims))
+        screen.print(results.target_table(aims))
     for sentence in () if suite else results.sentences(rows, daily=daily):
         click.echo(sentence)
     click.echo(f"Results: {out}")

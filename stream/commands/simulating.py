@@ -1,5 +1,6 @@
 """What `backtest` and `power` share: whose traffic is simulated, and under which settings."""
 
+import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -8,6 +9,8 @@ from typing import TYPE_CHECKING
 import click
 
 if TYPE_CHECKING:
+    from rich.console import Console
+
     from stream.backtest.feeds import Feed
     from stream.core.settings import EngineSettings
 
@@ -39,3 +42,10 @@ def own_traffic(
             raise click.UsageError(str(error)) from None
     found = read(log, settings.taxonomy, monitor=monitor)
     return Traffic(name=found.name, feed=found.feed(settings.taxonomy, block), daily=found.daily, settings=settings)
+
+
+def console() -> "Console":
+    """Where tables go: as wide as the terminal, and wide enough for every column in a pipe."""
+    from rich.console import Console
+
+    return Console() if sys.stdout.isatty() else Console(width=160)
