@@ -16,13 +16,11 @@ from stream.detectors.detector import Categories, Detector, scan
 
 Make = Callable[[], Detector]
 
-NEAR = 0.03
-"""A search ends where the logarithm of the interval is this near to the wanted one's."""
+ROUGH, NEAR = 0.3, 0.05
+"""A search ends where the logarithm of the interval is this near to the wanted one's: first with few runs, then with all."""
 MATCHED = 0.25
 """A detector whose interval cannot be brought nearer than this (in the logarithm) to the wanted one is not matched."""
 MOST_TRIES = 14
-FIRST_STEP = 0.7
-"""Of a knob's logarithm; the next is twice as long, until two settings enclose the wanted interval."""
 NO_SUCH = 1.0005
 """A search gives up where the knob's bounds are this near to each other (their ratio): the interval jumps between them."""
 LONGEST = 5
@@ -125,28 +123,36 @@ def delays(make: Make, change: Change, sizes: Sizes, *, runs: int, random: Rando
 
 
 def match(recipe: Recipe, feed: Feed, learn: int, *, wanted: int, runs: int, seed: tuple[int, ...]) -> Matched:
-    """The setting at which a recipe has one false alarm in `wanted` responses, by a search on equal streams for every setting."""
+    """The setting at which a recipe has one false alarm in `wanted` responses, by a search on equal streams for every setting.
 
-    def seen(setting: float | None) -> float:
+    A fourth of the runs is used until the interval is about right.
+    """
+
+    def off(setting: float | None, number: int) -> float:
         make = partial(recipe.make, setting)
-        found = interval(make, feed, learn, runs=runs, longest=LONGEST * wanted, random=np.random.default_rng(seed))
-        return found.judged / max(found.alarms, 0.5)
+        found = interval(make, feed, learn, runs=number, longest=LONGEST * wanted, random=np.random.default_rng(seed))
+        return math.log(found.judged / max(found.alarms, 0.5) / wanted)
 
     knob = recipe.knob
     if knob is None:
-        fixed = seen(None)
-        return Matched(setting=None, near=abs(math.log(fixed / wanted)) <= MATCHED, seen=fixed)
-    tried: list[tuple[float, float]] = []
-    setting: float | None = math.log(knob.start)
-    while setting is not None and len(tried) < MOST_TRIES:
-        tried.append((setting, math.log(seen(math.exp(setting)) / wanted)))
-        setting = None if abs(tried[-1][1]) <= NEAR else _next(knob, tried)
-    best, off = min(tried, key=lambda each: abs(each[1]))
-    return Matched(setting=math.exp(best), near=abs(off) <= MATCHED, seen=wanted * math.exp(off))
+        return _matched(None, off(None, runs), wanted)
+    best = (math.log(knob.start), math.inf)
+    for number, near, step in ((max(runs // 4, 5), ROUGH, 0.7), (runs, NEAR, 0.15)):
+        tried: list[tuple[float, float]] = []
+        setting: float | None = best[0]
+        while setting is not None and len(tried) < MOST_TRIES:
+            tried.append((setting, off(math.exp(setting), number)))
+            setting = None if abs(tried[-1][1]) <= near else _next(knob, tried, step)
+        best = min(tried, key=lambda each: abs(each[1]))
+    return _matched(math.exp(best[0]), best[1], wanted)
 
 
-def _next(knob: Knob, tried: list[tuple[float, float]]) -> float | None:
-    """The setting (logarithm) to try next: between two that enclose the wanted interval, or further out; None where there is none."""
+def _matched(setting: float | None, off: float, wanted: int) -> Matched:
+    return Matched(setting=setting, near=abs(off) <= MATCHED, seen=wanted * math.exp(off))
+
+
+def _next(knob: Knob, tried: list[tuple[float, float]], step: float) -> float | None:
+    """The setting (logarithm) to try next: between two that enclose the wanted interval, or twice as far out; None where there is none."""
     rising = 1.0 if knob.calms else -1.0
     loud = max((each for each in tried if each[1] < 0), key=lambda each: rising * each[0], default=None)
     calm = min((each for each in tried if each[1] >= 0), key=lambda each: rising * each[0], default=None)
@@ -157,5 +163,5 @@ def _next(knob: Knob, tried: list[tuple[float, float]]) -> float | None:
         return loud[0] + min(max(part, 0.15), 0.85) * (calm[0] - loud[0])
     last = (loud or calm or tried[-1])[0]
     towards = rising if calm is None else -rising
-    following = min(max(last + towards * FIRST_STEP * 2 ** (len(tried) - 1), math.log(knob.low)), math.log(knob.high))
+    following = min(max(last + towards * step * 2 ** (len(tried) - 1), math.log(knob.low)), math.log(knob.high))
     return None if following == last else following

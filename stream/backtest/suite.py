@@ -67,7 +67,7 @@ def _comparison(title: str, feed: Feed, changes: tuple[Change, ...], *, watch: W
         recipes=(*own, *(recipe(text, engine) for text in others)),
         settings=engine,
         sizes=Sizes(learn=LEARN, missed=10_000),
-        wanted=(1_000, 3_000, 10_000) if plain else (10_000,),
+        wanted=(2_000, 10_000) if plain else (10_000,),
         runs=200,
         null_runs=100,
         seed=seed,

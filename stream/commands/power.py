@@ -81,6 +81,7 @@ def power(
     from stream.backtest.injections import injected
     from stream.backtest.own import unwanted_rises
     from stream.backtest.power import Power, needed, smallest
+    from stream.backtest.results import amount
     from stream.commands.progress import stages
     from stream.commands.simulating import console, own_traffic
 
@@ -111,19 +112,21 @@ def power(
             raise click.UsageError(str(error)) from None
         found = needed(asked, changes, jobs=workers, told=lambda done, of: progress("responses needed", done, of, ""))
     screen = console()
-    screen.print(_needed(found, daily, engine.false_alarm_interval))
-    screen.print(_smallest(least, most, daily, sure))
+    part = f"{sure:.0%}".replace("%", " %")
+    screen.print(
+        f"Responses until a change is found, at one false alarm in {amount(engine.false_alarm_interval, daily)}:"
+    )
+    screen.print(_needed(found, daily))
+    screen.print(f"Smallest rise that is found within {amount(most, daily)} in {part} of cases:")
+    screen.print(_smallest(least))
 
 
-def _needed(found: "list[Needed]", daily: float | None, interval: int) -> "Table":
+def _needed(found: "list[Needed]", daily: float | None) -> "Table":
     from rich.table import Table
 
     from stream.backtest.results import amount
 
-    table = Table(
-        title=f"responses until a change is found, at one false alarm in {amount(interval, daily)}",
-        title_justify="left",
-    )
+    table = Table()
     table.add_column("change")
     for head in ("mean", "median", "p90", "missed", "CUSUM that knows it"):
         table.add_column(head, justify="right")
@@ -139,15 +142,10 @@ def _needed(found: "list[Needed]", daily: float | None, interval: int) -> "Table
     return table
 
 
-def _smallest(found: "list[Smallest]", most: int, daily: float | None, sure: float) -> "Table":
+def _smallest(found: "list[Smallest]") -> "Table":
     from rich.table import Table
 
-    from stream.backtest.results import amount
-
-    part = f"{sure:.0%}".replace("%", " %")
-    table = Table(
-        title=f"smallest rise that is found within {amount(most, daily)} in {part} of cases", title_justify="left"
-    )
+    table = Table()
     table.add_column("behaviour")
     for head in ("share now", "rises to", "times"):
         table.add_column(head, justify="right")

@@ -9,10 +9,11 @@ from collections import deque
 from collections.abc import Mapping
 from typing import Protocol, cast
 
+import numpy as np
 from river import drift
 from river.drift import binary
 
-from stream.detectors.detector import Contributor, require_category
+from stream.detectors.detector import Categories, Contributor, require_category
 
 _MODULES = (drift, binary)
 
@@ -153,14 +154,22 @@ class OnShares:
         Raises:
             ValueError: x is no category.
         """
-        category = require_category(x, self._categories)
-        if self._detected:
+        self.scan(np.array([require_category(x, self._categories)], np.uint8))
+
+    def scan(self, categories: Categories) -> int:
+        """Updates up to and including the first response that raises an alarm; returns how many were taken."""
+        if self._detected and len(categories):
             self._inner = self._made()
             self._detected = False
-        for place, inner in enumerate(self._inner):
-            inner.update(1 if place == category else 0)
-            if inner.drift_detected:
+        inner = self._inner
+        places = list(enumerate(each.update for each in inner))
+        for taken, category in enumerate(categories.tolist(), 1):
+            for place, update in places:
+                update(1 if place == category else 0)
+            if any([each.drift_detected for each in inner]):  # noqa: C419 - a list is built faster than a generator
                 self._detected = True
+                return taken
+        return len(categories)
 
     def _made(self) -> list[RiverDetector]:
         return [river_detector(self._name, self._parameters) for _ in range(self._categories)]
