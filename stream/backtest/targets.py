@@ -8,7 +8,7 @@ from typing import Literal
 import numpy as np
 
 from stream.backtest.compare import Row, random_of
-from stream.backtest.estimates import Estimate, quantile
+from stream.backtest.estimates import Estimate, mean, quantile
 from stream.backtest.feeds import Change, Simulated, taken
 from stream.backtest.injections import injected
 from stream.backtest.models import (
@@ -48,6 +48,23 @@ Learned = int | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Effort:
+    """The seed, and the runs behind each figure: delay, that of one random change, interval of one model, onset, and the oracle's delay.
+
+    `traffic` and `long` are those of an interval in moving traffic and of a long one.
+    """
+
+    seed: int
+    delay: int = 600
+    random: int = 150
+    interval: int = 100
+    traffic: int = 250
+    long: int = 40
+    onset: int = 400
+    oracle: int = 3_000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Target:
     """What is aimed at (`aim`, and whether it is a largest, least or relative bound), and what was measured."""
 
@@ -68,28 +85,35 @@ class Target:
                 return abs(self.found.value - 1) <= self.aim
 
 
-def targets(rows: Sequence[Row], *, seed: int, jobs: int, told: Callable[[str], Told]) -> list[Target]:
+def targets(rows: Sequence[Row], *, effort: Effort, jobs: int, told: Callable[[str], Told]) -> list[Target]:
     """All targets, measured; those against river come from the rows of the standard suite."""
     tasks: list[Callable[[], Target]] = [
         *(
-            partial(_ratio, name, learned, "all", aim, seed)
+            partial(_ratio, name, learned, "all", aim, effort)
             for learned, aims in _AIMS.items()
             for name, aim in aims.items()
         ),
-        *(partial(_ratio, name, None, "behaviour", aim, seed) for name, aim in _AIMS[None].items() if name != TRAFFIC),
-        partial(_random, "mean", 1.65, seed),
-        partial(_random, "90th percentile", 2.0, seed),
-        *(partial(_kept, KNOB, learned, watch, seed) for watch in _WATCHES for learned in (None, 500, 1_000, 5_000)),
-        *(partial(_kept, 10 * KNOB, learned, "behaviour", seed) for learned in (None, 500, 1_000, 5_000)),
         *(
-            partial(_kept_in, traffic, learned, seed)
+            partial(_ratio, name, None, "behaviour", aim, effort)
+            for name, aim in _AIMS[None].items()
+            if name != TRAFFIC
+        ),
+        *(partial(_kept, KNOB, learned, watch, effort) for watch in _WATCHES for learned in (None, 500, 1_000, 5_000)),
+        *(partial(_kept, 10 * KNOB, learned, "behaviour", effort) for learned in (None, 500, 1_000, 5_000)),
+        *(
+            partial(_kept_in, traffic, learned, effort)
             for traffic in (bursty, daily)
             for learned in (None, 500, 1_000, 5_000)
         ),
-        *(partial(_onset, name, seed) for name in CHANGES),
-        partial(_named, seed),
+        *(partial(_onset, name, effort) for name in CHANGES),
+        partial(_named, effort),
     ]
-    return [*run_all(tasks, jobs=jobs, told=told("measuring targets")), *_against_river(rows)]
+    drawn = [
+        partial(_random, number, change, effort) for number, change in enumerate(random_changes(DRAWN // 2, DRAWN))
+    ]
+    ratios = run_all(drawn, jobs=jobs, told=told("random changes"))
+    measured = run_all(tasks, jobs=jobs, told=told("measuring targets"))
+    return [*measured, *_of_random(ratios), *_against_river(rows)]
 
 
 _WATCHES: tuple[Watch, ...] = ("behaviour", "all")
@@ -139,77 +163,83 @@ def _best(change: Change, watch: Watch, *, runs: int) -> Estimate:
     return found
 
 
-def _ratio(name: str, learned: Learned, watch: Watch, aim: float, seed: int) -> Target:
+def _ratio(name: str, learned: Learned, watch: Watch, aim: float, effort: Effort) -> Target:
     before, after = map(Simulated, CHANGES[name])
     change = Change(name, before, after)
     found = delays(
         _maker(before, learned, watch),
         change,
         Sizes(learn=learned or 0, lead=LEAD),
-        runs=600,
-        random=random_of(seed, "ratio", name, learned, watch),
+        runs=effort.delay,
+        random=random_of(effort.seed, "ratio", name, learned, watch),
     )
-    error = float(found.delay.std(ddof=1)) / len(found.delay) ** 0.5
-    ratio = Estimate(float(found.delay.mean()), error) / _best(change, watch, runs=3_000)
+    ratio = mean(found.delay) / _best(change, watch, runs=effort.oracle)
     return Target(
         name=f"delay / CUSUM: {name}, {_words(learned)}, watch {watch}", bound="at most", aim=aim, found=ratio
     )
 
 
-def _random(statistic: Literal["mean", "90th percentile"], aim: float, seed: int) -> Target:
-    ratios, errors = [], []
-    for number, (before, after) in enumerate(random_changes(DRAWN // 2, DRAWN)):
-        change = Change(str(number), Simulated(before), Simulated(after))
-        best = _best(change, "all", runs=1_000)
-        sizes = Sizes(learn=0, lead=LEAD, missed=round(LONGEST_RATIO * best.value))
-        random = random_of(seed, "random", number)
-        found = delays(_maker(Simulated(before), None, "all"), change, sizes, runs=150, random=random)
-        error = float(found.delay.std(ddof=1)) / len(found.delay) ** 0.5
-        ratio = Estimate(float(found.delay.mean()), error) / best
-        ratios.append(ratio.value)
-        errors.append(ratio.error)
-    middle = Estimate(float(np.mean(ratios)), float(np.sqrt(np.sum(np.square(errors))) / len(ratios)))
-    figure = middle if statistic == "mean" else quantile(ratios, 0.9)
-    name = f"delay / CUSUM: {statistic} of {len(ratios)} random changes, reference known, watch all"
-    return Target(name=name, bound="at most", aim=aim, found=figure)
+def _random(number: int, change: tuple[Floats, Floats], effort: Effort) -> Estimate:
+    """Delay over the oracle's."""
+    before, after = map(Simulated, change)
+    moved = Change(str(number), before, after)
+    best = _best(moved, "all", runs=max(effort.oracle // 3, 50))
+    sizes = Sizes(learn=0, lead=LEAD, missed=round(LONGEST_RATIO * best.value))
+    random = random_of(effort.seed, "random", number)
+    return mean(delays(_maker(before, None, "all"), moved, sizes, runs=effort.random, random=random).delay) / best
 
 
-def _kept(knob: int, learned: Learned, watch: Watch, seed: int) -> Target:
-    models, runs = ((*FITTED, *OTHERS), 100) if knob == KNOB else (BASES, 40)
-    found = _mean_interval(models, steady, (knob, learned, watch), runs, seed)
+def _of_random(ratios: Sequence[Estimate]) -> list[Target]:
+    values = [each.value for each in ratios]
+    error = float(np.sqrt(np.sum(np.square([each.error for each in ratios])))) / len(ratios)
+    name = f"{len(ratios)} random changes, reference known, watch all"
+    return [
+        Target(
+            name=f"delay / CUSUM: mean of {name}",
+            bound="at most",
+            aim=1.65,
+            found=Estimate(float(np.mean(values)), error),
+        ),
+        Target(name=f"delay / CUSUM: 90th percentile of {name}", bound="at most", aim=2.0, found=quantile(values, 0.9)),
+    ]
+
+
+def _kept(knob: int, learned: Learned, watch: Watch, effort: Effort) -> Target:
+    models, runs = ((*FITTED, *OTHERS), effort.interval) if knob == KNOB else (BASES, effort.long)
+    found = _mean_interval(models, steady, (knob, learned, watch), runs, effort)
     return Target(name=f"interval / knob of {knob:,}: {_words(learned)}, {watch}", bound="within", aim=0.1, found=found)
 
 
-def _kept_in(traffic: Traffic, learned: Learned, seed: int) -> Target:
-    found = _mean_interval(BASES, traffic, (KNOB, learned, "behaviour"), 250, seed)
+def _kept_in(traffic: Traffic, learned: Learned, effort: Effort) -> Target:
+    found = _mean_interval(BASES, traffic, (KNOB, learned, "behaviour"), effort.traffic, effort)
     name = f"interval / knob of {KNOB:,}: {_words(learned)}, behaviour, {traffic.__name__} requests"
     return Target(name=name, bound="within", aim=0.15, found=found)
 
 
 def _mean_interval(
-    models: Sequence[Floats], traffic: Traffic, what: tuple[int, Learned, Watch], runs: int, seed: int
+    models: Sequence[Floats], traffic: Traffic, what: tuple[int, Learned, Watch], runs: int, effort: Effort
 ) -> Estimate:
     knob, learned, watch = what
     found = []
     for number, model in enumerate(models):
         feed = Simulated(model, traffic)
-        random = random_of(seed, "kept", number, traffic.__name__, *what)
+        random = random_of(effort.seed, "kept", number, traffic.__name__, *what)
         make = _maker(feed, learned, watch, knob=knob)
         found.append(interval(make, feed, learned or 0, runs=runs, longest=10 * knob, random=random))
     error = float(np.sqrt(np.sum(np.square([each.error for each in found])))) / len(found)
     return Estimate(float(np.mean([each.value for each in found])) / knob, error / knob)
 
 
-def _onset(name: str, seed: int) -> Target:
+def _onset(name: str, effort: Effort) -> Target:
     """Against the likeliest onset for one who knows both models and the responses up to the same alarm."""
-    lead, runs = 2_000, 500
+    lead = 2_000
     before, after = map(Simulated, CHANGES[name])
     step = np.log(after.shares / before.shares)
-    random = random_of(seed, "onset", name)
+    random = random_of(effort.seed, "onset", name)
     make = _maker(before, None, "all")
     own: list[float] = []
     best: list[float] = []
-    while len(own) < runs:
+    while len(own) < effort.onset:
         detector = make()
         calm, _ = taken(before.pieces(random), lead)
         if first_alarm(detector, [calm], lead)[1]:
@@ -225,7 +255,7 @@ def _onset(name: str, seed: int) -> Target:
     return Target(name=f"onset error / that of one who knows the change: {name}", bound="at most", aim=1.5, found=ratio)
 
 
-def _named(seed: int) -> Target:
+def _named(effort: Effort) -> Target:
     """The category that rises is named first, over rises of each unwanted category of both models by the factor 3."""
     hits = tries = 0
     for number, model in enumerate(BASES):
@@ -234,8 +264,14 @@ def _named(seed: int) -> Target:
             if behaviour.wanted:
                 continue
             change = injected(feed, f"{behaviour.name}=x2.5", PAPER)
-            random = random_of(seed, "named", number, behaviour.name)
-            found = delays(_maker(feed, None, "all"), change, Sizes(learn=0, lead=LEAD), runs=200, random=random)
+            random = random_of(effort.seed, "named", number, behaviour.name)
+            found = delays(
+                _maker(feed, None, "all"),
+                change,
+                Sizes(learn=0, lead=LEAD),
+                runs=max(effort.onset // 2, 5),
+                random=random,
+            )
             hits += found.first.count(PAPER.index(behaviour.name))
             tries += len(found.delay)
     share = hits / tries

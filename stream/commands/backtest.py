@@ -132,7 +132,7 @@ def backtest(
 def _measure(comparisons: "list[Comparison]", out: Path, jobs: int, *, daily: float | None, suite: str | None) -> None:
     from stream.backtest import results
     from stream.backtest.compare import compare
-    from stream.backtest.targets import targets
+    from stream.backtest.targets import Effort, targets
     from stream.commands.progress import stages
     from stream.commands.simulating import console
     from stream.output import output_folder
@@ -146,7 +146,7 @@ def _measure(comparisons: "list[Comparison]", out: Path, jobs: int, *, daily: fl
                 return lambda done, steps: progress(stage, done, steps, "")
 
             rows = compare(comparisons, jobs=jobs, told=told)
-            aims = targets(rows, seed=seed, jobs=jobs, told=told) if suite == "standard" else []
+            aims = targets(rows, effort=Effort(seed=seed), jobs=jobs, told=told) if suite == "standard" else []
         results.write(folder, rows, aims, command=shlex.join(["valuedrift", *sys.argv[1:]]), seed=seed)
     screen = console()
     for table in results.tables(rows):
