@@ -11,7 +11,7 @@ from stream.backtest.estimates import Estimate, Interval, mean
 from stream.backtest.feeds import Change, Feed
 from stream.backtest.models import Random
 from stream.backtest.oracle import oracle, watched_change
-from stream.backtest.pool import Told, run_all
+from stream.backtest.pool import Pool
 from stream.backtest.recipes import Recipe
 from stream.backtest.runs import Found, Matched, Sizes, delays, interval, match
 from stream.core.settings import EngineSettings
@@ -76,14 +76,14 @@ _Key = tuple[str, str, str, int]
 """Title, detector, change and wanted interval; an empty detector is the oracle, an empty change is none."""
 
 
-def compare(comparisons: Sequence[Comparison], *, jobs: int, told: Callable[[str], Told]) -> list[Row]:
+def compare(comparisons: Sequence[Comparison], workers: Pool) -> list[Row]:
     """Rows of all comparisons, in order of comparison, wanted interval, detector and change.
 
     Detectors that cannot have the wanted interval are left out, but for the table's: there their row says so (`matched`).
     """
     cells = [(each, recipe, wanted) for each in comparisons for wanted in each.wanted for recipe in each.recipes]
     searches = [partial(_match, each, recipe, wanted) for each, recipe, wanted in cells]
-    matched = run_all(searches, jobs=jobs, told=told("matching false alarms"))
+    matched = workers.run("matching false alarms", searches)
     tasks: dict[_Key, Callable[[], Outcome]] = {}
     for (each, recipe, wanted), found in zip(cells, matched, strict=True):
         last = wanted == each.wanted[-1]
@@ -96,7 +96,7 @@ def compare(comparisons: Sequence[Comparison], *, jobs: int, told: Callable[[str
     for each in comparisons:
         for change in each.changes:
             tasks[each.title, "", change.name, each.wanted[-1]] = partial(_oracle, each, change)
-    results = dict(zip(tasks, run_all(list(tasks.values()), jobs=jobs, told=told("measuring delays")), strict=True))
+    results = dict(zip(tasks, workers.run("measuring delays", list(tasks.values())), strict=True))
     return [
         _row(each, recipe, (wanted, change.name), found, results)
         for (each, recipe, wanted), found in zip(cells, matched, strict=True)

@@ -2,39 +2,60 @@
 
 import multiprocessing
 import signal
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
+from contextlib import contextmanager
 from typing import TypeVar
 
 T = TypeVar("T")
-Told = Callable[[int, int], None]
-"""Called with the tasks done and their number."""
+Told = Callable[[str, int, int], None]
+"""Called with a stage, its tasks done and their number."""
 
 
-def run_all(tasks: Sequence[Callable[[], T]], *, jobs: int, told: Told) -> list[T]:
-    """Results of the tasks, in their order; what a task needs must be picklable where `jobs` is more than 1.
+class Pool:
+    """Carries out tasks; each has its own seed, so that the results do not depend on the number of processes."""
 
-    Each task has its own seed, so that the results do not depend on the number of jobs.
-    """
-    told(0, len(tasks))
-    if jobs == 1 or len(tasks) < 2:
-        results = []
-        for done, task in enumerate(tasks, 1):
-            results.append(task())
-            told(done, len(tasks))
-        return results
+    def __init__(self, executor: ProcessPoolExecutor | None, told: Told) -> None:
+        self._executor = executor
+        self._told = told
+
+    def run(self, stage: str, tasks: Sequence[Callable[[], T]]) -> list[T]:
+        """Results of the tasks, in their order; what a task needs must be picklable where there are processes."""
+        self._told(stage, 0, len(tasks))
+        if self._executor is None:
+            results = []
+            for done, task in enumerate(tasks, 1):
+                results.append(task())
+                self._told(stage, done, len(tasks))
+            return results
+        futures = [self._executor.submit(task) for task in tasks]
+        for done, future in enumerate(as_completed(futures), 1):
+            future.result()
+            self._told(stage, done, len(tasks))
+        return [future.result() for future in futures]
+
+
+def _silent(_stage: str, _done: int, _tasks: int) -> None:
+    pass
+
+
+@contextmanager
+def pool(jobs: int, told: Told = _silent) -> Iterator[Pool]:
+    """A pool of so many processes, or of none for one job; they end with the block, at once where it ends with an error."""
+    if jobs == 1:
+        yield Pool(None, told)
+        return
     before = set(multiprocessing.active_children())
     executor = ProcessPoolExecutor(jobs, multiprocessing.get_context("spawn"), initializer=_leave_interrupts_to_parent)
     try:
-        futures = [executor.submit(task) for task in tasks]
-        for done, future in enumerate(as_completed(futures), 1):
-            future.result()
-            told(done, len(tasks))
-        return [future.result() for future in futures]
+        yield Pool(executor, told)
     except BaseException:
         executor.shutdown(wait=False, cancel_futures=True)
-        for child in set(multiprocessing.active_children()) - before:
+        children = set(multiprocessing.active_children()) - before
+        for child in children:
             child.terminate()
+        for child in children:
+            child.join()
         raise
     finally:
         executor.shutdown()

@@ -12,7 +12,7 @@ from stream.backtest.estimates import Estimate, mean
 from stream.backtest.feeds import Change, Feed
 from stream.backtest.injections import injected
 from stream.backtest.oracle import oracle, watched_change
-from stream.backtest.pool import Told, run_all
+from stream.backtest.pool import Pool
 from stream.backtest.recipes import calibrated
 from stream.backtest.runs import Sizes, delays
 from stream.core.settings import EngineSettings
@@ -57,12 +57,12 @@ class Smallest:
     share: float | None
 
 
-def needed(power: Power, changes: Sequence[Change], *, jobs: int, told: Told) -> list[Needed]:
+def needed(power: Power, changes: Sequence[Change], workers: Pool) -> list[Needed]:
     """Responses that each change takes."""
-    return run_all([partial(_needed, power, change) for change in changes], jobs=jobs, told=told)
+    return workers.run("responses needed", [partial(_needed, power, change) for change in changes])
 
 
-def smallest(power: Power, *, within: int, sure: float, jobs: int, told: Told) -> list[Smallest]:
+def smallest(power: Power, workers: Pool, *, within: int, sure: float) -> list[Smallest]:
     """For each unwanted behaviour the least rise that is found within so many responses in the part `sure` of runs.
 
     Raises:
@@ -75,7 +75,7 @@ def smallest(power: Power, *, within: int, sure: float, jobs: int, told: Told) -
             "false_alarm_interval"
         )
     names = [behaviour.name for behaviour in power.settings.taxonomy.behaviours if not behaviour.wanted]
-    return run_all([partial(_smallest, power, name, within, sure) for name in names], jobs=jobs, told=told)
+    return workers.run("smallest changes", [partial(_smallest, power, name, within, sure) for name in names])
 
 
 def _needed(power: Power, change: Change) -> Needed:

@@ -68,8 +68,8 @@ def _comparison(title: str, feed: Feed, changes: tuple[Change, ...], *, watch: W
         settings=engine,
         sizes=Sizes(learn=LEARN, missed=10_000),
         wanted=(2_000, 10_000) if plain else (10_000,),
-        runs=150,
-        null_runs=60,
+        runs=100,
+        null_runs=50,
         seed=seed,
     )
 

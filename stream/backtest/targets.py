@@ -28,7 +28,7 @@ from stream.backtest.models import (
     steady,
 )
 from stream.backtest.oracle import oracle, watched_change
-from stream.backtest.pool import Told, run_all
+from stream.backtest.pool import Pool
 from stream.backtest.recipes import KNOWN as EXACT
 from stream.backtest.runs import Sizes, delays, first_alarm, interval
 from stream.backtest.suite import KNOWN, RIVER
@@ -55,13 +55,13 @@ class Effort:
     """
 
     seed: int
-    delay: int = 600
-    random: int = 150
-    interval: int = 100
-    traffic: int = 250
-    long: int = 40
-    onset: int = 400
-    oracle: int = 3_000
+    delay: int = 500
+    random: int = 100
+    interval: int = 60
+    traffic: int = 150
+    long: int = 30
+    onset: int = 300
+    oracle: int = 2_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -85,7 +85,7 @@ class Target:
                 return abs(self.found.value - 1) <= self.aim
 
 
-def targets(rows: Sequence[Row], *, effort: Effort, jobs: int, told: Callable[[str], Told]) -> list[Target]:
+def targets(rows: Sequence[Row], effort: Effort, workers: Pool) -> list[Target]:
     """All targets, measured; those against river come from the rows of the standard suite."""
     tasks: list[Callable[[], Target]] = [
         *(
@@ -111,8 +111,8 @@ def targets(rows: Sequence[Row], *, effort: Effort, jobs: int, told: Callable[[s
     drawn = [
         partial(_random, number, change, effort) for number, change in enumerate(random_changes(DRAWN // 2, DRAWN))
     ]
-    ratios = run_all(drawn, jobs=jobs, told=told("random changes"))
-    measured = run_all(tasks, jobs=jobs, told=told("measuring targets"))
+    ratios = workers.run("random changes", drawn)
+    measured = workers.run("measuring targets", tasks)
     return [*measured, *_of_random(ratios), *_against_river(rows)]
 
 

@@ -13,7 +13,6 @@ from stream.commands.options import FILE, common_options
 
 if TYPE_CHECKING:
     from stream.backtest.compare import Comparison
-    from stream.backtest.pool import Told
 
 DETECTORS = ("calibrated", "ADWIN", "PageHinkley", "epsilon")
 """Those that are compared unless others are named."""
@@ -45,6 +44,7 @@ DETECTORS = ("calibrated", "ADWIN", "PageHinkley", "epsilon")
     "--false-alarm-days", type=click.FloatRange(0, min_open=True), metavar="D", help="The same in days of the log."
 )
 @click.option("--monitor", help="Which monitor of the log, where it holds several.")
+@click.option("--after-monitor", metavar="NAME", help="The same for the files of --after.")
 @click.option("--block", type=click.IntRange(1), help="Responses of the log that stay together; 1 mixes all of them.")
 @click.option(
     "--runs", type=click.IntRange(20), default=200, show_default=True, help="Simulated streams behind each figure."
@@ -70,6 +70,7 @@ def backtest(
     false_alarm_interval: int | None,
     false_alarm_days: float | None,
     monitor: str | None,
+    after_monitor: str | None,
     block: int | None,
     runs: int,
     seed: int,
@@ -111,7 +112,7 @@ def backtest(
                 "the log has no times, so nobody knows how many responses a day has; use --false-alarm-interval"
             )
         wanted = false_alarm_interval or round((false_alarm_days or 0) * (daily or 0))
-        following = own_traffic(after, None, monitor=None, block=block, config=config) if after else None
+        following = own_traffic(after, None, monitor=after_monitor, block=block, config=config) if after else None
         own = Own(
             name=traffic.name,
             feed=traffic.feed,
@@ -132,6 +133,7 @@ def backtest(
 def _measure(comparisons: "list[Comparison]", out: Path, jobs: int, *, daily: float | None, suite: str | None) -> None:
     from stream.backtest import results
     from stream.backtest.compare import compare
+    from stream.backtest.pool import pool
     from stream.backtest.targets import Effort, targets
     from stream.commands.progress import stages
     from stream.commands.simulating import console
@@ -140,13 +142,9 @@ def _measure(comparisons: "list[Comparison]", out: Path, jobs: int, *, daily: fl
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     seed = comparisons[0].seed
     with output_folder(out) as folder:
-        with stages() as progress:
-
-            def told(stage: str) -> "Told":
-                return lambda done, steps: progress(stage, done, steps, "")
-
-            rows = compare(comparisons, jobs=jobs, told=told)
-            aims = targets(rows, effort=Effort(seed=seed), jobs=jobs, told=told) if suite == "standard" else []
+        with stages() as progress, pool(jobs, lambda stage, done, tasks: progress(stage, done, tasks, "")) as workers:
+            rows = compare(comparisons, workers)
+            aims = targets(rows, Effort(seed=seed), workers) if suite == "standard" else []
         results.write(folder, rows, aims, command=shlex.join(["valuedrift", *sys.argv[1:]]), seed=seed)
     screen = console()
     for table in results.tables(rows):

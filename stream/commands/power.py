@@ -80,6 +80,7 @@ def power(
         raise click.UsageError("name a LOG or --shares")
     from stream.backtest.injections import injected
     from stream.backtest.own import unwanted_rises
+    from stream.backtest.pool import pool
     from stream.backtest.power import Power, needed, smallest
     from stream.backtest.results import amount
     from stream.commands.progress import stages
@@ -99,18 +100,12 @@ def power(
         raise click.UsageError(str(error)) from None
     asked = Power(feed=traffic.feed, settings=engine, runs=runs, seed=seed)
     workers = jobs or len(os.sched_getaffinity(0))
-    with stages() as progress:
+    with stages() as progress, pool(workers, lambda stage, done, tasks: progress(stage, done, tasks, "")) as running:
         try:
-            least = smallest(
-                asked,
-                within=most,
-                sure=sure,
-                jobs=workers,
-                told=lambda done, of: progress("smallest changes", done, of, ""),
-            )
+            least = smallest(asked, running, within=most, sure=sure)
         except ValueError as error:
             raise click.UsageError(str(error)) from None
-        found = needed(asked, changes, jobs=workers, told=lambda done, of: progress("responses needed", done, of, ""))
+        found = needed(asked, changes, running)
     screen = console()
     part = f"{sure:.0%}".replace("%", " %")
     screen.print(

@@ -4,6 +4,8 @@ import pytest
 
 from stream.backtest.compare import Row
 from stream.backtest.estimates import Estimate
+from stream.backtest.models import BASES
+from stream.backtest.pool import pool
 from stream.backtest.suite import KNOWN, quick, standard
 from stream.backtest.targets import Effort, targets
 
@@ -30,9 +32,12 @@ def row(detector: str, delay: float, *, matched: bool = True) -> Row:
     )
 
 
-def test_every_target_is_measured_once() -> None:
+def test_every_target_is_measured_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, value in (("KNOB", 500), ("FITTED", BASES), ("OTHERS", ())):
+        monkeypatch.setattr(f"stream.backtest.targets.{name}", value)
     rows = [row(KNOWN, 150), row("ADWIN on each share", 420), row("PageHinkley on each share", 90, matched=False)]
-    found = targets(rows, effort=TINY, jobs=1, told=lambda _: lambda *_: None)
+    with pool(1) as alone:
+        found = targets(rows, TINY, alone)
     names = [target.name for target in found]
     assert len(set(names)) == len(names) == 3 * 7 + 6 + 2 + 8 + 4 + 8 + 7 + 1 + 1
     assert all(target.found.value > 0 for target in found)

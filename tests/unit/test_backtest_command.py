@@ -64,8 +64,8 @@ def test_a_log_with_changes_gives_a_table_words_and_files_and_the_same_again(tmp
 def test_a_log_spliced_with_another_is_told_as_one_change(tmp_path: Path) -> None:
     log = str(write_log(tmp_path / "log.jsonl"))
     later = tmp_path / "later.jsonl"
-    later.write_text('{"model": "new", "label": "off_topic"}\n' * 100)
-    result = run("backtest", log, "--after", str(later), *QUICK)
+    later.write_text('{"model": "new", "label": "off_topic"}\n{"model": "old", "label": "off_topic"}\n' * 100)
+    result = run("backtest", log, "--after", str(later), "--after-monitor", "new", *QUICK)
     assert result.exit_code == 0
     assert "bot, then new: is found after" in result.output
     assert Path("out/backtest/backtest.json").exists()

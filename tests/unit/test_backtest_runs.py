@@ -1,6 +1,7 @@
 """What is measured of a detector follows from when it alarms; a search ends at the wanted interval or says that there is none."""
 
 import math
+import multiprocessing
 import pickle
 from dataclasses import dataclass, replace
 from functools import partial
@@ -15,7 +16,7 @@ from stream.backtest.injections import injected
 from stream.backtest.models import BASES, BUSY, QUIET
 from stream.backtest.oracle import oracle, watched_change
 from stream.backtest.own import Own, comparison, simulated, unwanted_rises
-from stream.backtest.pool import run_all
+from stream.backtest.pool import pool
 from stream.backtest.recipes import Knob, Recipe, recipe
 from stream.backtest.runs import Sizes, delays, interval, match
 from stream.core.settings import EngineSettings
@@ -180,15 +181,19 @@ def test_a_detector_that_cannot_be_is_refused_at_once(text: str, words: str) -> 
 
 def test_tasks_give_their_results_in_order_with_any_number_of_processes() -> None:
     tasks = [partial(pow, 2, n) for n in range(6)]
-    seen: list[tuple[int, int]] = []
-    assert run_all(tasks, jobs=2, told=lambda done, of: seen.append((done, of))) == [1, 2, 4, 8, 16, 32]
-    assert run_all(tasks, jobs=1, told=lambda *_: None) == [1, 2, 4, 8, 16, 32]
-    assert seen == [(done, 6) for done in range(7)]
+    seen: list[tuple[str, int, int]] = []
+    with pool(2, lambda *told: seen.append(told)) as workers:
+        assert workers.run("powers", tasks) == [1, 2, 4, 8, 16, 32]
+    assert seen == [("powers", done, 6) for done in range(7)]
+    with pool(1) as alone:
+        assert alone.run("powers", tasks) == [1, 2, 4, 8, 16, 32]
 
 
-def test_an_error_of_a_task_comes_through() -> None:
-    with pytest.raises(ZeroDivisionError):
-        run_all([partial(divmod, 1, 0), partial(pow, 2, 2)], jobs=2, told=lambda *_: None)
+def test_an_error_of_a_task_comes_through_and_leaves_no_process() -> None:
+    before = multiprocessing.active_children()
+    with pytest.raises(ZeroDivisionError), pool(2) as workers:
+        workers.run("divisions", [partial(divmod, 1, 0), partial(pow, 2, 2)])
+    assert multiprocessing.active_children() == before
 
 
 def small(seed: int = 1) -> Comparison:
@@ -209,7 +214,8 @@ def small(seed: int = 1) -> Comparison:
 
 
 def test_a_comparison_has_a_row_for_each_detector_and_change_and_repeats_itself() -> None:
-    rows = compare([small()], jobs=1, told=lambda _: lambda *_: None)
+    with pool(1) as alone:
+        rows, again, other = (compare([small(seed)], alone) for seed in (1, 1, 2))
     last = [row for row in rows if row.wanted == 500]
     assert [(row.detector[:1], row.change[-3:]) for row in last] == [
         ("c", "0 %"), ("c", " 50"), ("ε", "0 %"), ("ε", " 50"),
@@ -217,8 +223,8 @@ def test_a_comparison_has_a_row_for_each_detector_and_change_and_repeats_itself(
     assert all(row.interval is not None for row in last)
     assert all(row.interval is None for row in rows if row.wanted == 250)
     assert [row.oracle is None for row in last] == [False, True, False, True]
-    assert rows == compare([small()], jobs=1, told=lambda _: lambda *_: None)
-    assert rows != compare([small(seed=2)], jobs=1, told=lambda _: lambda *_: None)
+    assert rows == again
+    assert rows != other
 
 
 def test_the_oracle_watches_what_the_rule_watches() -> None:
