@@ -42,7 +42,7 @@ def standard(seed: int) -> list[Comparison]:
 def quick(seed: int) -> list[Comparison]:
     """The busier model at one false alarm in 2,000, with few runs."""
     return [
-        replace(each, wanted=(2_000,), runs=60, null_runs=150, sizes=replace(each.sizes, missed=2_000))
+        replace(each, wanted=(2_000,), runs=60, null_runs=100, sizes=replace(each.sizes, missed=2_000))
         for each in standard(seed)[1:2]
     ]
 
