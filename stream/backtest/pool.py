@@ -4,8 +4,11 @@ import multiprocessing
 import signal
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from typing import TypeVar
+
+from stream.errors import BacktestError
 
 T = TypeVar("T")
 Told = Callable[[str, int, int], None]
@@ -49,6 +52,10 @@ def pool(jobs: int, told: Told = _silent) -> Iterator[Pool]:
     executor = ProcessPoolExecutor(jobs, multiprocessing.get_context("spawn"), initializer=_leave_interrupts_to_parent)
     try:
         yield Pool(executor, told)
+    except BrokenProcessPool:
+        raise BacktestError(
+            "a process of the backtest was ended from outside, perhaps for want of memory; try again with fewer --jobs"
+        ) from None
     except BaseException:
         executor.shutdown(wait=False, cancel_futures=True)
         children = set(multiprocessing.active_children()) - before

@@ -2,6 +2,7 @@
 
 import math
 import multiprocessing
+import os
 import pickle
 from dataclasses import dataclass, replace
 from functools import partial
@@ -22,6 +23,7 @@ from stream.backtest.runs import Sizes, delays, interval, match
 from stream.core.settings import EngineSettings
 from stream.core.taxonomy import PAPER
 from stream.detectors.detector import Contributor, Detector
+from stream.errors import BacktestError
 
 ENGINE = EngineSettings(window=100, stride=10, learn_from=200, false_alarm_interval=500)
 ZEROS, ONES = (Recorded(np.full(10, value, np.uint8), 10, 5) for value in (0, 1))
@@ -194,6 +196,11 @@ def test_an_error_of_a_task_comes_through_and_leaves_no_process() -> None:
     with pytest.raises(ZeroDivisionError), pool(2) as workers:
         workers.run("divisions", [partial(divmod, 1, 0), partial(pow, 2, 2)])
     assert multiprocessing.active_children() == before
+
+
+def test_a_process_that_is_killed_is_told_in_a_sentence() -> None:
+    with pytest.raises(BacktestError, match="fewer --jobs"), pool(2) as workers:
+        workers.run("kills", [partial(os._exit, 1)])
 
 
 def small(seed: int = 1) -> Comparison:
