@@ -35,7 +35,8 @@ class Calibrated:
     """Alarms once in `settings.false_alarm_interval` responses on average while nothing changes, and soon after a change.
 
     The first `settings.learn_from` responses are its reference, unless `reference` has counts by category (k,); after a detection it
-    begins anew in the same way. Statistic and threshold are in nats of evidence, ln(1 + Σ w R) (docs/statistics.md, "Detector").
+    begins anew in the same way. The slow check of monitors is no part of it.
+    Statistic and threshold are in nats of evidence, ln(1 + Σ w R) (docs/statistics.md, "Detector").
     `rule` is `drift`, or `traffic_mix` for the mix of requests alone.
 
     Raises:
@@ -117,7 +118,7 @@ class Calibrated:
         while index < len(categories) and not self._detected:
             index, code = advance(categories, times, index, state.counts, state.belief, state.plan)
             if code & FULL_PANE:
-                close_pane(state.counts)
+                close_pane(state.counts, state.belief.firing)  # whether the slow check is due is the monitor's business
             if code & LEARNED:
                 self._learn()
             if code & (ALARM << self._channel):
