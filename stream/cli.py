@@ -27,6 +27,8 @@ COMMANDS = {
     "classify": "Label a file of prompts and responses.",
     "label": "Label some of your own responses; correct shares and entropy by them.",
     "experiment": "Repeat the experiments of the paper on real responses.",
+    "backtest": "Measure how late detectors find a change, at equal false alarms.",
+    "power": "Say what can be seen at your traffic, and how soon.",
     "train": "Train a classifier from labelled rows.",
     "evaluate": "Measure a classifier on labelled rows.",
     "export": "Turn a T5 checkpoint into a verified ONNX bundle.",

@@ -33,6 +33,10 @@ class WorkerError(ValueDriftError):
     """The stream processor stopped because going on would have lost or doubled data."""
 
 
+class BacktestError(ValueDriftError):
+    """A backtest cannot be finished on this machine."""
+
+
 class RecordError(ValueDriftError):
     """A record of one of ValueDrift's own topics or files cannot be read."""
 

@@ -10,30 +10,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from stream.backtest.estimates import Estimate, quantile
+from stream.backtest.models import BASES, CHANGES, FITTED, OTHERS, Floats, Random, bursty, daily, random_changes
 from stream.core.settings import Watch
-from tests.bench.study_runs import (
-    KNOB,
-    Estimate,
-    Study,
-    delay,
-    detector,
-    interval,
-    interval_given,
-    learned_from,
-    oracle,
-    quantile,
-)
-from tests.bench.study_scenarios import (
-    BASES,
-    CHANGES,
-    FITTED,
-    OTHERS,
-    Floats,
-    Random,
-    bursty,
-    daily,
-    random_changes,
-)
+from tests.bench.study_runs import KNOB, Study, delay, interval, interval_given, learned_from, oracle
 
 REFERENCES = (None, 500, 1_000, 5_000)
 """Responses that a reference is learned from; None: the shares are known."""
@@ -80,9 +60,7 @@ def over_models(models: Sequence[Floats], study: Study) -> str:
 
 def steady_traffic(sizes: Sizes, random: Random) -> None:
     def cells(learned: int | None) -> list[str]:
-        studies = [
-            Study(plan_of=detector(watch), learned=learned, runs=sizes.interval, random=random) for watch in WATCHES
-        ]
+        studies = [Study(watch=watch, learned=learned, runs=sizes.interval, random=random) for watch in WATCHES]
         return [over_models(models, study) for study in studies for models in (FITTED, OTHERS)]
 
     head = ("reference", "behaviour: fitted, mean (least to most)", "others", "all: fitted", "others")
@@ -92,7 +70,7 @@ def steady_traffic(sizes: Sizes, random: Random) -> None:
 def moving_traffic(sizes: Sizes, random: Random) -> None:
     def cells(learned: int | None) -> list[str]:
         studies = [
-            Study(plan_of=detector(watch), learned=learned, runs=sizes.interval, random=random, traffic=traffic)
+            Study(watch=watch, learned=learned, runs=sizes.interval, random=random, traffic=traffic)
             for watch in WATCHES
             for traffic in (bursty, daily)
         ]
@@ -110,7 +88,8 @@ def other_rules(sizes: Sizes, random: Random) -> None:
             over_models(
                 BASES,
                 Study(
-                    plan_of=detector(watch, knob=knob),
+                    watch=watch,
+                    knob=knob,
                     learned=learned,
                     runs=sizes.long_interval if knob > KNOB else sizes.interval,
                     random=random,
@@ -127,7 +106,7 @@ def single_references(sizes: Sizes, random: Random) -> None:
     """The row of the known reference shows what chance alone does to so few runs."""
 
     def cells(learned: int | None) -> list[str]:
-        study = Study(plan_of=detector("behaviour"), learned=learned, runs=sizes.reference, random=random)
+        study = Study(watch="behaviour", learned=learned, runs=sizes.reference, random=random)
         texts = []
         for model in BASES:
             references = [learned_from(model, study)[0] for _ in range(sizes.reference)]
@@ -144,7 +123,7 @@ def declared_changes(sizes: Sizes, random: Random) -> None:
     best = [oracle(change, runs=sizes.oracle) for change in CHANGES.values()]
 
     def cells(learned: int | None) -> list[str]:
-        study = Study(plan_of=detector("all"), learned=learned, runs=sizes.delay, random=random)
+        study = Study(watch="all", learned=learned, runs=sizes.delay, random=random)
         found = [delay(change, study) / known for change, known in zip(CHANGES.values(), best, strict=True)]
         return [f"{each.value:.2f} ± {each.error:.2f}" for each in found]
 
@@ -167,7 +146,7 @@ def any_changes(sizes: Sizes, random: Random) -> None:
         return f"{np.mean(ratios):.2f} ± {error:.2f}, {high.value:.2f} ± {high.error:.2f}"
 
     def cells(learned: int | None) -> list[str]:
-        study = Study(plan_of=detector("all"), learned=learned, runs=sizes.random_delay, random=random)
+        study = Study(watch="all", learned=learned, runs=sizes.random_delay, random=random)
         return [summary(changes, oracles, study) for changes, oracles in zip(sets, best, strict=True)]
 
     head = (

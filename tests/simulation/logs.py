@@ -6,33 +6,13 @@ from itertools import pairwise
 import numpy as np
 import numpy.typing as npt
 
+from stream.backtest import models
 from stream.core.monitor import Monitor, Observed
 from stream.core.records import AlertEvent, DriftEvent, Scored, Source
 from stream.core.settings import EngineSettings
 
-QUIET = np.array([0.975, 0.005, 0.01, 0.005, 0.005])
-"""Shares of g1..g5 of a well-tuned model on ordinary traffic: S = 0.15 nats."""
-BUSY = np.array([0.86, 0.02, 0.06, 0.03, 0.03])
-"""The same with more harmful requests and more that goes wrong: S = 0.59 nats."""
-BROKEN = np.array([0.78, 0.08, 0.06, 0.03, 0.05])
-"""What QUIET may turn into: S = 0.82 nats."""
-SWAPPED = np.array([0.86, 0.06, 0.02, 0.03, 0.03])
-"""BUSY with misaligned help and appropriate refusals exchanged: the same S."""
-
-
-def shares(off_topic: float, harmful: float, misaligned: float, refused: float) -> npt.NDArray[np.float64]:
-    """Shares of g1..g5 from those of the nested streams: off-topic; harmful of the rest; misaligned of harmful; refused of benign."""
-    on, benign = 1 - off_topic, 1 - harmful
-    return np.array(
-        [
-            on * benign * (1 - refused),
-            on * harmful * misaligned,
-            on * harmful * (1 - misaligned),
-            on * benign * refused,
-            off_topic,
-        ]
-    )
-
+QUIET, BUSY, BROKEN, SWAPPED = models.QUIET, models.BUSY, models.BROKEN, models.SWAPPED
+shares = models.shares
 
 CALM = shares(0.005, 0.02, 0.25, 0.005)
 """Little harmful traffic."""

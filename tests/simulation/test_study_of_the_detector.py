@@ -6,12 +6,8 @@ from itertools import islice
 import numpy as np
 import pytest
 
-from stream.core.monitor import Monitor
-from stream.core.records import Rule
-from stream.core.settings import EngineSettings
-from tests.bench.study_detection import REFERENCES, Sizes, declared_changes, main, moving_traffic, single_references
-from tests.bench.study_runs import KNOB, Study, detector, first_alarm, interval, oracle, started
-from tests.bench.study_scenarios import (
+from stream.backtest.feeds import taken
+from stream.backtest.models import (
     BASES,
     CHANGES,
     FITTED,
@@ -22,7 +18,6 @@ from tests.bench.study_scenarios import (
     Random,
     Traffic,
     bursty,
-    counted,
     daily,
     divergence,
     flat,
@@ -32,6 +27,12 @@ from tests.bench.study_scenarios import (
     steady,
     usual,
 )
+from stream.backtest.runs import first_alarm
+from stream.core.monitor import Monitor
+from stream.core.records import Rule
+from stream.core.settings import EngineSettings
+from tests.bench.study_detection import REFERENCES, Sizes, declared_changes, main, moving_traffic, single_references
+from tests.bench.study_runs import KNOB, Study, detector, interval, oracle
 from tests.simulation.logs import BUSY, SWAPPED, draw, scored
 
 TINY = Sizes(interval=3, long_interval=2, delay=4, random_delay=2, oracle=40, reference=3)
@@ -40,12 +41,12 @@ TINY = Sizes(interval=3, long_interval=2, delay=4, random_delay=2, oracle=40, re
 @pytest.mark.parametrize("rule", [Rule.DRIFT, Rule.TRAFFIC_MIX])
 def test_a_run_alarms_at_the_response_at_which_a_monitor_does(rule: Rule) -> None:
     settings = EngineSettings(learn_from=500, watch="all", traffic_mix=rule is Rule.TRAFFIC_MIX)
-    plan_of = detector("all" if rule is Rule.DRIFT else None)
+    study = Study(watch="all" if rule is Rule.DRIFT else None, learned=500, runs=1, random=np.random.default_rng(0))
     for seed in range(10):
         categories = np.concatenate([draw(BUSY, 2_000, seed), draw(flat(BASES[1] * [1, 3, 1, 1]), 2_000, seed + 50)])
         alerts = [alert for alert in Monitor("m", settings).observe(scored(categories)).alerts if alert.rule is rule]
-        reference, rest = counted(iter(np.split(categories, 8)), 500)
-        judged, alarmed = first_alarm(started(plan_of, reference), rest, 3_500)
+        first, rest = taken(iter(np.split(categories, 8)), 500)
+        judged, alarmed = first_alarm(detector(study, np.bincount(first, minlength=5)), rest, 3_500)
         assert alarmed
         assert alerts[0].seq == 500 + judged - 1
 
@@ -108,13 +109,13 @@ def test_random_changes_are_as_large_as_is_said() -> None:
 
 def test_learning_takes_the_first_responses_and_leaves_the_rest() -> None:
     categories = draw(BUSY, 1_000, 5)
-    counts, rest = counted(iter(np.split(categories, [300, 700])), 450)
-    assert counts.tolist() == np.bincount(categories[:450], minlength=5).tolist()
+    first, rest = taken(iter(np.split(categories, [300, 700])), 450)
+    assert first.tolist() == categories[:450].tolist()
     assert np.concatenate(list(rest)).tolist() == categories[450:].tolist()
 
 
 def test_a_known_reference_has_about_the_interval_of_the_knob() -> None:
-    study = Study(plan_of=detector("all", knob=2_000), learned=None, runs=100, random=np.random.default_rng(6))
+    study = Study(watch="all", knob=2_000, learned=None, runs=100, random=np.random.default_rng(6))
     found = interval(BASES[1], study)
     assert 0.06 * found.value < found.error < 0.15 * found.value
     assert 1_300 < found.value < 3_000

@@ -1,18 +1,26 @@
-"""What the study of the detector simulates: models, changes of them, and the traffic that they meet.
+"""Simulated models, changes of them, and the traffic that they meet: what the suites and the study of the detector run on.
 
 A model is four shares, one for each nested stream: off-topic; harmful of the rest; over-refusal of benign; misaligned of harmful.
 """
 
 from collections.abc import Callable, Iterator
-from itertools import chain
 
 import numpy as np
 import numpy.typing as npt
 
-from tests.simulation.logs import BROKEN, BUSY, QUIET, SWAPPED, Categories, shares
+from stream.detectors.detector import Categories
 
 Floats = npt.NDArray[np.float64]
 Random = np.random.Generator
+
+QUIET = np.array([0.975, 0.005, 0.01, 0.005, 0.005])
+"""Shares of g1..g5 of a well-tuned model on ordinary traffic: S = 0.15 nats."""
+BUSY = np.array([0.86, 0.02, 0.06, 0.03, 0.03])
+"""The same with more harmful requests and more that goes wrong: S = 0.59 nats."""
+BROKEN = np.array([0.78, 0.08, 0.06, 0.03, 0.05])
+"""What QUIET may turn into: S = 0.82 nats."""
+SWAPPED = np.array([0.86, 0.06, 0.02, 0.03, 0.03])
+"""BUSY with misaligned help and appropriate refusals exchanged: the same S."""
 
 CHUNK = 2_000
 """Responses drawn at a time where traffic is steady."""
@@ -22,6 +30,20 @@ DAY, SWING = 5_000, 0.8
 """Daily traffic: responses in a cycle, and by how much of its mean the harmful share moves each way."""
 SLIGHT, STRONG = 0.012, 0.15
 """Kullback-Leibler divergence, in nats a response, of the random changes: log-uniform between these."""
+
+
+def shares(off_topic: float, harmful: float, misaligned: float, refused: float) -> Floats:
+    """Shares of g1..g5 from those of the nested streams: off-topic; harmful of the rest; misaligned of harmful; refused of benign."""
+    on, benign = 1 - off_topic, 1 - harmful
+    return np.array(
+        [
+            on * benign * (1 - refused),
+            on * harmful * misaligned,
+            on * harmful * (1 - misaligned),
+            on * benign * refused,
+            off_topic,
+        ]
+    )
 
 
 def nested(category_shares: Floats) -> Floats:
@@ -56,14 +78,20 @@ FITTED = (*BASES, *random_models(6, seed=3))
 OTHERS = tuple(random_models(8, seed=909))
 """Models drawn after that."""
 
+OVER_REFUSAL, MISALIGNED, SWAP, TRAFFIC = (
+    "over-refusal 3 → 9 %",
+    "misaligned 2 → 5 %",
+    "swap g2 ↔ g3",
+    "harmful traffic doubled",
+)
 CHANGES = {
-    "quiet → S 0.82": (BASES[0], nested(BROKEN)),
-    "→ 0.39": (BASES[0], nested(np.array([0.92, 0.03, 0.02, 0.015, 0.015]))),
-    "→ 0.27": (BASES[0], nested(np.array([0.95, 0.015, 0.015, 0.01, 0.01]))),
-    "busy: over-refusal 3 → 9 %": (BASES[1], nested(np.array([0.80, 0.02, 0.06, 0.09, 0.03]))),
-    "misaligned 2 → 5 %": (BASES[1], nested(np.array([0.83, 0.05, 0.06, 0.03, 0.03]))),
-    "swap g2 ↔ g3": (BASES[1], nested(SWAPPED)),
-    "harmful traffic doubled": (BASES[1], BASES[1] * np.array([1, 2, 1, 1])),
+    "S 0.15 → 0.82": (BASES[0], nested(BROKEN)),
+    "S 0.15 → 0.39": (BASES[0], nested(np.array([0.92, 0.03, 0.02, 0.015, 0.015]))),
+    "S 0.15 → 0.27": (BASES[0], nested(np.array([0.95, 0.015, 0.015, 0.01, 0.01]))),
+    OVER_REFUSAL: (BASES[1], nested(np.array([0.80, 0.02, 0.06, 0.09, 0.03]))),
+    MISALIGNED: (BASES[1], nested(np.array([0.83, 0.05, 0.06, 0.03, 0.03]))),
+    SWAP: (BASES[1], nested(SWAPPED)),
+    TRAFFIC: (BASES[1], BASES[1] * np.array([1, 2, 1, 1])),
 }
 """A model before and after."""
 
@@ -101,7 +129,7 @@ def _moved(model: Floats, step: Floats) -> Floats:
     return np.asarray(1 / (1 + (1 / model - 1) * np.exp(-step)))
 
 
-def steady(harmful: float, random: Random) -> Iterator[Floats]:
+def steady(harmful: float, random: Random) -> Iterator[Floats]:  # noqa: ARG001 - traffic that moves needs it
     """The harmful share of each response, in pieces of some length: always the same."""
     while True:
         yield np.full(CHUNK, harmful)
@@ -143,13 +171,3 @@ def log(model: Floats, traffic: Traffic, random: Random) -> Iterator[Categories]
             request < harmful, np.where(behaviour < misaligned, 1, 2), np.where(behaviour < excessive, 3, 0)
         )
         yield np.where(kind < off_topic, 4, answered).astype(np.uint8)
-
-
-def counted(pieces: Iterator[Categories], n: int) -> tuple[npt.NDArray[np.int64], Iterator[Categories]]:
-    """How often each category comes in the first n responses, and the log after them."""
-    counts, piece, left = np.zeros(5, np.int64), np.zeros(0, np.uint8), n
-    while left:
-        piece = next(pieces)
-        counts += np.bincount(piece[:left], minlength=5)
-        piece, left = piece[left:], max(left - len(piece), 0)
-    return counts, chain([piece], pieces)
