@@ -9,11 +9,12 @@ from pathlib import Path
 
 import msgspec
 
+from export import tables
 from export.batches import Batch, collate, encode_samples
 from export.card import model_card
 from export.checkpoint import TOKENIZER, Checkpoint, load
 from export.errors import ExportError
-from export.evaluate import EvaluateOptions, Report, as_markdown, judge, labelled_rows
+from export.evaluate import EvaluateOptions, Report, judge, labelled_rows
 from export.mixtures import Sample
 from export.parity import LOGIT_LIMIT, Artefact, Parity, Rows, check
 from export.quantize import quantize
@@ -123,7 +124,7 @@ def _finish(
     _write(staged / "parity.json", list(parities))
     if checkpoint.note.record is not None:
         _write(staged / "training.json", checkpoint.note.record)
-    card = model_card(options.name, checkpoint.note, parities, as_markdown(report))
+    card = model_card(options.name, checkpoint.note, parities, tables.card(report))
     (staged / "README.md").write_text(card, encoding="utf-8")
     _seal(options, checkpoint, staged, bound)
     load_bundle(staged).warmup()

@@ -59,7 +59,7 @@ def model_card(name: str, note: Note, parities: Sequence[Parity], figures: str) 
             " stopped or tuned the training. `valuedrift evaluate --data DIR` gives these figures again from the training data."
         ),
         "",
-        *figures.splitlines()[2:],
+        *figures.splitlines(),
         "",
         "## Parity with the PyTorch model",
         "",

@@ -1,28 +1,34 @@
 """Judges a bundle on labelled rows that training did not see; needs ONNX Runtime, not PyTorch."""
 
-import os
 import random
-import tempfile
 from collections import defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal
+from typing import Final, Literal
 
 import msgspec
 import numpy as np
+from numpy.typing import NDArray
 
+from export import slices
+from export.entropies import EntropyFigures, compare
 from export.errors import DataError
 from export.metrics import Figures, measure
 from export.rows import DERIVED, HUMAN, NONE, Row, normalise, read_folder
-from export.split import SplitOptions, split_by_request
+from export.split import SplitOptions, request_hash, split_by_request
+from models.bundle import Bundle, verify
 from models.classifier import Classifier, Pair
 from models.labels import LABELS
 from models.onnx_t5 import load
 
 XSTEST = "xstest-human-labelled"
 MISMATCHED = "mismatched"
+EVERYTHING: Final = "all rows"
+WORST: Final = 20
 _BATCH = 64
+
+Progress = Callable[[int, int], None]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,38 +37,62 @@ class EvaluateOptions:
 
     bundle: Path
     data: Path
-    out: Path | None = None
     part: Literal["test", "all"] = "test"
     split: SplitOptions = field(default_factory=SplitOptions)
 
 
-class Report(msgspec.Struct, frozen=True, kw_only=True):
-    """The figures of one bundle: in all, of the human-labelled rows with and without XSTest, and source by source.
+class Wrong(msgspec.Struct, frozen=True, kw_only=True):
+    """A row that was misjudged with much confidence; `place` is its file and line (of both texts, where two were joined)."""
 
-    `always_helpful` is the accuracy on the same rows of answering helpful_aligned to everything.
+    place: str
+    source: str
+    model: str
+    true: str
+    predicted: str
+    confidence: float
+
+
+class UnseenSource(msgspec.Struct, frozen=True, kw_only=True):
+    """Accuracy on the held-out rows of one source of a plain model trained with that source's other rows, and without."""
+
+    source: str
+    rows: int
+    with_it: float
+    without_it: float
+
+
+class Report(msgspec.Struct, frozen=True, kw_only=True):
+    """The figures of one bundle: in all, of the human-labelled rows with and without XSTest, and part by part.
+
+    `manifest_sha256` vouches for the bundle that was judged; null in the copy inside the bundle itself, where the manifest
+    vouches for the copy. `not_held_out` counts rows whose request the bundle's training record does not list as held out;
+    null where the bundle has no such record. `always_helpful` is the accuracy on the same rows of answering helpful_aligned
+    to everything. `breakdowns` has figures by source, model, length, language and truncation. `worst` has at most one row
+    a request and no text. `unseen_sources` is empty unless it was asked for.
     """
 
     schema: str
     bundle: str
+    manifest_sha256: str | None
     part: str
+    not_held_out: int | None
     headline: dict[str, Figures]
     always_helpful: dict[str, float]
-    by_source: dict[str, Figures]
+    entropy: dict[str, EntropyFigures]
+    breakdowns: dict[str, dict[str, Figures]]
+    worst: tuple[Wrong, ...]
+    unseen_sources: tuple[UnseenSource, ...] = ()
 
 
-def evaluate(options: EvaluateOptions, progress: Callable[[int, int], None] = lambda _done, _all: None) -> Report:
-    """Returns the figures of a bundle, and writes figures.json and figures.md into `out` when one is given.
+def evaluate(options: EvaluateOptions, progress: Progress = lambda _done, _all: None) -> Report:
+    """Returns the figures of a bundle.
 
     Raises DataError when no labelled row is left to judge by, BundleError when the bundle is not sound.
     """
-    classifier = load(options.bundle)
+    bundle = verify(options.bundle)
     rows = labelled_rows(options)
-    report = judge(classifier, rows, part=options.part, progress=progress)
-    if options.out is not None:
-        options.out.mkdir(parents=True, exist_ok=True)
-        _write(options.out / "figures.json", msgspec.json.format(msgspec.json.encode(report), indent=2))
-        _write(options.out / "figures.md", as_markdown(report).encode())
-    return report
+    report = judge(load(options.bundle), rows, part=options.part, progress=progress)
+    return msgspec.structs.replace(report, manifest_sha256=bundle.sha256, not_held_out=_not_held_out(bundle, rows))
 
 
 def labelled_rows(options: EvaluateOptions) -> list[Row]:
@@ -86,9 +116,16 @@ def mismatched(rows: Sequence[Row], *, seed: str) -> list[Row]:
         for other in rng.sample(answers, min(20, len(answers))):
             shared = words & set(normalise(other.goal or other.prompt).split())
             if not any(len(word) > 4 for word in shared):
-                label = LABELS.index("off_topic")
                 made.append(
-                    Row(source=MISMATCHED, prompt=row.prompt, response=other.response, label=label, origin=DERIVED)
+                    Row(
+                        source=MISMATCHED,
+                        prompt=row.prompt,
+                        response=other.response,
+                        label=LABELS.index("off_topic"),
+                        origin=DERIVED,
+                        place=f"{row.place} with the answer of {other.place}",
+                        model=other.model,
+                    )
                 )
                 break
     return made
@@ -99,99 +136,121 @@ def judge(
     rows: Sequence[Row],
     *,
     part: str,
-    progress: Callable[[int, int], None] = lambda _done, _all: None,
+    progress: Progress = lambda _done, _all: None,
 ) -> Report:
     """Returns the figures of `classifier` on labelled rows."""
-    predicted = np.empty(len(rows), np.int64)
-    confidence = np.empty(len(rows), np.float64)
-    for start in range(0, len(rows), _BATCH):
-        batch = rows[start : start + _BATCH]
-        said = classifier.classify([Pair(row.prompt, row.response or "") for row in batch])
-        predicted[start : start + len(batch)] = said.category
-        confidence[start : start + len(batch)] = said.confidence
-        progress(start + len(batch), len(rows))
-    truth = np.array([row.label for row in rows], np.int64)
-    groups = [normalise(row.goal or row.prompt) for row in rows]
-
-    def figures(members: Sequence[int]) -> Figures:
-        index = np.array(members)
-        return measure(
-            truth[index],
-            predicted[index],
-            confidence[index],
-            groups=[groups[i] for i in members],
-            labels=classifier.labels,
-        )
-
-    by_source: dict[str, list[int]] = defaultdict(list)
-    for index, row in enumerate(rows):
-        by_source[row.source].append(index)
-    human = [i for i, row in enumerate(rows) if row.origin == HUMAN]
-    parts = {
-        "XSTest, human labels": by_source.get(XSTEST, []),
-        "other sources, human labels": [i for i in human if rows[i].source != XSTEST],
-        "XSTest and mismatched answers": [*by_source.get(XSTEST, []), *by_source.get(MISMATCHED, [])],
-        "all rows": list(range(len(rows))),
-    }
-    parts = {name: members for name, members in parts.items() if members}
+    judged = _Judged(classifier, rows, progress)
+    members = {name: picked for name, picked in _headline(rows).items() if picked}
     return Report(
-        schema="valuedrift.figures/1",
+        schema="valuedrift.evaluation/1",
         bundle=classifier.name,
+        manifest_sha256=None,
         part=part,
-        headline={name: figures(members) for name, members in parts.items()},
-        always_helpful={name: round(float((truth[members] == 0).mean()), 4) for name, members in parts.items()},
-        by_source={source: figures(members) for source, members in sorted(by_source.items())},
+        not_held_out=None,
+        headline={name: judged.figures(picked) for name, picked in members.items()},
+        always_helpful={name: round(float((judged.truth[picked] == 0).mean()), 4) for name, picked in members.items()},
+        entropy={name: judged.entropies(picked) for name, picked in members.items()},
+        breakdowns={
+            "source": judged.by([slices.source(row) for row in rows]),
+            "model": judged.by(slices.common([slices.model(row) for row in rows])),
+            "length": judged.by([slices.length(row) for row in rows]),
+            "language": judged.by([slices.language(row) for row in rows]),
+            "truncated": judged.by(["in part" if cut else "whole" for cut in judged.truncated]),
+        },
+        worst=judged.worst(),
     )
 
 
-def as_markdown(report: Report) -> str:
-    """Returns the figures as tables for people."""
-    lines = [f"# Figures of {report.bundle}", "", f"Rows: {report.part}. Intervals (95 %) resample prompts.", ""]
-    lines += [
-        "| rows | n | prompts | accuracy | 95 % | always helpful | macro-F1 | g1/g2 confusion | calibration error |"
-    ]
-    lines += ["|---|---|---|---|---|---|---|---|---|"]
-    for name, f in report.headline.items():
-        lines.append(_line(name, f, f"{report.always_helpful[name]:.3f}"))
-    lines += ["", "## By source", ""]
-    lines += ["| source | n | prompts | accuracy | 95 % | macro-F1 | g1/g2 confusion | calibration error |"]
-    lines += ["|---|---|---|---|---|---|---|---|"]
-    lines += [_line(name, figures) for name, figures in report.by_source.items()]
-    everything = report.headline["all rows"]
-    lines += ["", "## By label, all rows", "", "| label | n | precision | recall | F1 |", "|---|---|---|---|---|"]
-    for one in everything.per_class:
-        values = " | ".join("-" if value is None else f"{value:.3f}" for value in (one.precision, one.recall, one.f1))
-        lines.append(f"| {one.label} | {one.rows} | {values} |")
-    labels = [one.label for one in everything.per_class]
-    lines += ["", "## Confusion, all rows (true label by row)", "", f"| | {' | '.join(labels)} |"]
-    lines += ["|---" * (len(labels) + 1) + "|"]
-    lines += [
-        f"| {label} | {' | '.join(map(str, row))} |" for label, row in zip(labels, everything.confusion, strict=True)
-    ]
-    return "\n".join(lines) + "\n"
+def texts_of(worst: Sequence[Wrong], rows: Sequence[Row]) -> dict[str, tuple[str, str]]:
+    """Returns prompt and response of each misjudged row, by its place: for a report that stays with whoever has the rows."""
+    by_place = {row.place: row for row in rows}
+    return {one.place: (by_place[one.place].prompt, by_place[one.place].response or "") for one in worst}
 
 
-def _line(name: str, f: Figures, *more: str) -> str:
-    mixed = "-" if f.g1_g2_confusion is None else f"{f.g1_g2_confusion:.3f}"
-    cells = [
-        name,
-        str(f.rows),
-        str(f.prompts),
-        f"{f.accuracy:.3f}",
-        f"{f.accuracy_low:.3f} to {f.accuracy_high:.3f}",
-        *more,
-    ]
-    cells += [
-        f"{f.macro_f1:.3f}",
-        mixed,
-        f"{f.calibration_error:.3f} ({f.calibration_error_if_perfect:.3f} if perfect)",
-    ]
-    return f"| {' | '.join(cells)} |"
+def _headline(rows: Sequence[Row]) -> dict[str, list[int]]:
+    def where(wanted: Callable[[Row], bool]) -> list[int]:
+        return [index for index, row in enumerate(rows) if wanted(row)]
+
+    return {
+        "XSTest, human labels": where(lambda row: row.source == XSTEST),
+        "other sources, human labels": where(lambda row: row.origin == HUMAN and row.source != XSTEST),
+        "XSTest and mismatched answers": where(lambda row: row.source in {XSTEST, MISMATCHED}),
+        EVERYTHING: where(lambda _row: True),
+    }
 
 
-def _write(path: Path, content: bytes) -> None:
-    """Puts the whole file in place at once."""
-    with tempfile.NamedTemporaryFile(dir=path.parent, delete=False) as file:
-        file.write(content)
-    Path(file.name).chmod(0o644)
-    os.replace(file.name, path)  # noqa: PTH105 - atomic
+class _Judged:
+    """Rows with what a classifier says of them."""
+
+    def __init__(self, classifier: Classifier, rows: Sequence[Row], progress: Progress) -> None:
+        self._rows = rows
+        self._labels = classifier.labels
+        self._groups = [normalise(row.goal or row.prompt) for row in rows]
+        self.truth: NDArray[np.int64] = np.array([row.label for row in rows], np.int64)
+        self.predicted = np.empty(len(rows), np.int64)
+        self.confidence = np.empty(len(rows), np.float64)
+        self.truncated = np.empty(len(rows), np.bool_)
+        for start in range(0, len(rows), _BATCH):
+            batch = rows[start : start + _BATCH]
+            said = classifier.classify([Pair(row.prompt, row.response or "") for row in batch])
+            part = slice(start, start + len(batch))
+            self.predicted[part], self.confidence[part] = said.category, said.confidence
+            self.truncated[part] = said.truncated
+            progress(start + len(batch), len(rows))
+
+    def figures(self, members: Sequence[int]) -> Figures:
+        index = np.array(members)
+        return measure(
+            self.truth[index],
+            self.predicted[index],
+            self.confidence[index],
+            groups=[self._groups[i] for i in members],
+            labels=self._labels,
+        )
+
+    def entropies(self, members: Sequence[int]) -> EntropyFigures:
+        index = np.array(members)
+        return compare(
+            self.truth[index],
+            self.predicted[index],
+            groups=[self._groups[i] for i in members],
+            models=[slices.model(self._rows[i]) for i in members],
+            labels=len(self._labels),
+        )
+
+    def by(self, names: Sequence[str]) -> dict[str, Figures]:
+        parts: dict[str, list[int]] = defaultdict(list)
+        for index, name in enumerate(names):
+            parts[name].append(index)
+        return {name: self.figures(members) for name, members in sorted(parts.items())}
+
+    def worst(self) -> tuple[Wrong, ...]:
+        """Returns the misjudged rows of most confidence, at most one a request."""
+        wrong = np.flatnonzero(self.truth != self.predicted)
+        wrong = wrong[np.argsort(-self.confidence[wrong], kind="stable")]
+        first = {self._groups[index]: int(index) for index in reversed(wrong.tolist())}
+        chosen = sorted(first.values(), key=lambda index: (-self.confidence[index], index))[:WORST]
+        return tuple(
+            Wrong(
+                place=self._rows[index].place,
+                source=self._rows[index].source,
+                model=slices.model(self._rows[index]),
+                true=self._labels[self.truth[index]],
+                predicted=self._labels[self.predicted[index]],
+                confidence=round(float(self.confidence[index]), 4),
+            )
+            for index in chosen
+        )
+
+
+class _TrainingRecord(msgspec.Struct, frozen=True):
+    held_out: tuple[str, ...] = ()
+
+
+def _not_held_out(bundle: Bundle, rows: Sequence[Row]) -> int | None:
+    """Counts the rows that training may have seen, going by the bundle's own record of the requests that it left out."""
+    path = bundle.folder / "training.json"
+    if not path.is_file():
+        return None
+    listed = frozenset(msgspec.json.decode(path.read_bytes(), type=_TrainingRecord).held_out)
+    return sum(request_hash(row) not in listed for row in rows) if listed else None
