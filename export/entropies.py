@@ -114,7 +114,7 @@ class _Rows(msgspec.Struct, frozen=True):
 
 
 def _pearson(pairs: Floats) -> float:
-    return float(np.corrcoef(pairs)[0, 1]) if pairs.std(axis=1).min() > 1e-12 else float("nan")
+    return float(np.asarray(np.corrcoef(pairs))[0, 1]) if pairs.std(axis=1).min() > 1e-12 else float("nan")
 
 
 def _ranks(values: Floats) -> Floats:

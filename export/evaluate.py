@@ -33,11 +33,15 @@ Progress = Callable[[int, int], None]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EvaluateOptions:
-    """What to judge and on which rows: `test` holds the requests that training left out, `all` every labelled row."""
+    """What to judge and on which rows.
+
+    `test` holds the requests that training left out, `apart` also those that it stopped and was calibrated by, `all` every
+    labelled row.
+    """
 
     bundle: Path
     data: Path
-    part: Literal["test", "all"] = "test"
+    part: Literal["test", "apart", "all"] = "test"
     split: SplitOptions = field(default_factory=SplitOptions)
 
 
@@ -98,8 +102,10 @@ def evaluate(options: EvaluateOptions, progress: Progress = lambda _done, _all: 
 def labelled_rows(options: EvaluateOptions) -> list[Row]:
     """Returns the rows to judge by, and among them prompts with the answer to another prompt, which are off-topic."""
     rows = read_folder(options.data)
-    if options.part == "test":
-        rows = [rows[index] for index in split_by_request(rows, options.split).test]
+    if options.part != "all":
+        split = split_by_request(rows, options.split)
+        chosen = split.test if options.part == "test" else sorted([*split.validation, *split.test])
+        rows = [rows[index] for index in chosen]
     rows = [row for row in rows if row.label is not None and row.response and row.origin != NONE]
     if not rows:
         raise DataError(f"{options.data} leaves no labelled row to judge by; give more rows, or judge by all of them")

@@ -140,7 +140,8 @@ def _scores(tables: NDArray[np.int64]) -> _Scores:
 
 
 def _share(part: NDArray[np.float64], whole: NDArray[np.int64]) -> NDArray[np.float64]:
-    return np.divide(part, whole, out=np.full(part.shape, np.nan), where=whole > 0)
+    shares: NDArray[np.float64] = np.divide(part, whole, out=np.full(part.shape, np.nan), where=whole > 0)
+    return shares
 
 
 def _value(value: np.float64) -> float | None:
