@@ -111,7 +111,7 @@ def _convert(artefact: Artefact, checkpoint: Checkpoint, plain: Path, target: Pa
         quantize(plain, target)
     else:
         config = checkpoint.model.t5.config
-        halve(plain, target, heads=config.num_heads, width=config.d_model, blocks=config.num_layers)
+        halve(plain, target, heads=config.num_heads, inner=config.num_heads * config.d_kv, blocks=config.num_layers)
 
 
 def _calibrated(checkpoint: Checkpoint, apart: Sequence[Row]) -> tuple[Checkpoint, CrossFitted]:

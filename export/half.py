@@ -29,9 +29,10 @@ _BLOCKED: Final = -30000.0
 """What is added to the score of padding: its weight becomes 0, and the sum still has an fp16 form."""
 
 
-def halve(source: Path, target: Path, *, heads: int, width: int, blocks: int) -> None:
+def halve(source: Path, target: Path, *, heads: int, inner: int, blocks: int) -> None:
     """Writes the mixed fp16 form of the fp32 graph `source` of an encoder with `blocks` blocks to `target`.
 
+    `inner` is the width of all heads together, which in T5 v1.1 need not be that of the model.
     Raises ExportError when ONNX Runtime does not recognise the attention of each block: the fp16 graph would be slow.
     """
     with TemporaryDirectory(dir=target.parent) as place:
@@ -41,7 +42,7 @@ def halve(source: Path, target: Path, *, heads: int, width: int, blocks: int) ->
             str(plain),
             model_type="t5",
             num_heads=heads,
-            hidden_size=width,
+            hidden_size=inner,
             optimization_options=FusionOptions("t5"),
             opt_level=0,
             use_gpu=True,
