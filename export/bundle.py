@@ -16,11 +16,12 @@ from export.calibrate import CrossFitted, cross_fit, logits_of
 from export.card import model_card
 from export.checkpoint import TOKENIZER, Checkpoint, Note, load
 from export.errors import ExportError
-from export.evaluate import EvaluateOptions, Report, judge, labelled_rows
+from export.evaluate import EvaluateOptions, judge, labelled_rows
 from export.half import halve
 from export.mixtures import Sample
 from export.parity import LOGIT_LIMIT, Artefact, Parity, Rows, check, reference
 from export.quantize import quantize
+from export.report import Report
 from export.rows import Row
 from export.smooth import smooth
 from export.split import SplitOptions

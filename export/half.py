@@ -13,13 +13,13 @@ from typing import Final
 
 import numpy as np
 import onnx
-import onnxruntime as ort
 from onnx import GraphProto, ModelProto, NodeProto, TensorProto, helper, numpy_helper
 from onnxruntime.transformers.fusion_options import FusionOptions
 from onnxruntime.transformers.onnx_model import OnnxModel
 from onnxruntime.transformers.optimizer import optimize_model
 
 from export.errors import ExportError
+from models.runtime import ort
 
 _ENCODER: Final = "/encoder/"
 _BIAS_TABLE: Final = "relative_attention_bias.weight"

@@ -4,8 +4,8 @@ from collections.abc import Iterable, Sequence
 
 import msgspec
 
-from export.evaluate import EVERYTHING, Report
 from export.metrics import Figures, Interval
+from export.report import EVERYTHING, Report
 
 BREAKDOWNS = {
     "source": "By source",

@@ -13,7 +13,8 @@ import torch
 from torch import Tensor, nn
 from transformers import BertModel
 
-from export.evaluate import EvaluateOptions, UnseenSource
+from export.evaluate import EvaluateOptions
+from export.report import UnseenSource
 from export.rows import NONE, Row, read_folder
 from export.split import split_by_request
 from export.train import minilm_folder

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import msgspec
 
-from export.evaluate import Report
 from export.metrics import Interval
+from export.report import Report
 from export.tables import markdown_table
 from models.bundle import DEFAULT_BUNDLE, MANIFEST
 

@@ -10,7 +10,8 @@ import click
 from stream.commands.options import common_options
 
 if TYPE_CHECKING:
-    from export.evaluate import EvaluateOptions, Report
+    from export.evaluate import EvaluateOptions
+    from export.report import Report
     from export.tables import Table
     from stream.report.evaluation import Reading
 
@@ -119,7 +120,7 @@ def _write(report: "Report", folder: Path, readings: "list[Reading]") -> None:
     import msgspec
 
     from export import tables
-    from export.evaluate import EVERYTHING
+    from export.report import EVERYTHING
     from stream.output import REPORT
     from stream.report.evaluation import Page, render
 

@@ -8,7 +8,7 @@ import msgspec
 import pytest
 from click.testing import CliRunner, Result
 
-from export.evaluate import Report
+from export.report import Report
 from models.bundle import DEFAULT_BUNDLE, verify
 from stream.commands.evaluate import evaluate
 

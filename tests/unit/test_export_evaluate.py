@@ -9,9 +9,10 @@ import pytest
 
 from export import slices, tables
 from export.entropies import compare, entropy
-from export.evaluate import MISMATCHED, UnseenSource, judge, mismatched, texts_of
+from export.evaluate import MISMATCHED, judge, mismatched, texts_of
 from export.metrics import measure
 from export.reliability import calibration
+from export.report import UnseenSource
 from export.rows import HUMAN, Row
 from models.classifier import Classification, Pair
 from models.labels import LABELS, REQUEST_KINDS
