@@ -37,7 +37,8 @@ class Figures(msgspec.Struct, frozen=True, kw_only=True):
     rows: int
     prompts: int
     accuracy: float
-    accuracy_interval: Interval
+    accuracy_low: float
+    accuracy_high: float
     macro_f1: float
     macro_f1_interval: Interval
     g1_g2_confusion: float | None
@@ -73,6 +74,7 @@ def measure(
     tables = tables_by_group(truth, predicted, group, len(labels))
     confusion = tables.sum(axis=0)
     point, spread = _scores(confusion[None]), _scores(resampled(tables, _RESAMPLES))
+    low, high = interval(spread.accuracy)
     per_class = tuple(
         ClassFigures(
             label=label,
@@ -90,7 +92,8 @@ def measure(
         rows=len(truth),
         prompts=len(tables),
         accuracy=round(float(point.accuracy[0]), 4),
-        accuracy_interval=interval(spread.accuracy),
+        accuracy_low=low,
+        accuracy_high=high,
         macro_f1=round(float(point.macro_f1[0]), 4),
         macro_f1_interval=interval(spread.macro_f1),
         g1_g2_confusion=_value(point.mixed[0]),

@@ -160,7 +160,7 @@ def _counts(f: Figures) -> str:
 def _figures(f: Figures) -> tuple[str, str, str, str]:
     c = f.calibration
     return (
-        _with(f.accuracy, f.accuracy_interval),
+        _with(f.accuracy, (f.accuracy_low, f.accuracy_high)),
         _with(f.macro_f1, f.macro_f1_interval),
         _with(f.g1_g2_confusion, f.g1_g2_interval),
         _with(c.excess, c.excess_interval),

@@ -45,7 +45,7 @@ def table(report: Report) -> str:
             (
                 name,
                 f"{f.rows:,} / {f.prompts:,}",
-                f"{f.accuracy:.3f} ({_range(f.accuracy_interval)})",
+                f"{f.accuracy:.3f} ({_range((f.accuracy_low, f.accuracy_high))})",
                 f"{f.macro_f1:.3f} ({_range(f.macro_f1_interval)})",
                 mixed.replace("%", " %"),
                 f"{f.calibration.excess:.3f} ({_range(f.calibration.excess_interval)})",

@@ -57,7 +57,7 @@ def test_an_interval_resamples_prompts_and_not_their_rows() -> None:
         np.zeros(100, int), np.repeat([0, 1], 50), np.full(100, 0.9), groups=["p"] * 50 + ["q"] * 50, labels=["a", "b"]
     )
     assert one_right_one_wrong.accuracy == 0.5
-    assert one_right_one_wrong.accuracy_interval == (0.0, 1.0)
+    assert (one_right_one_wrong.accuracy_low, one_right_one_wrong.accuracy_high) == (0.0, 1.0)
     apart = measure(
         np.zeros(100, int),
         np.repeat([0, 1], 50),
@@ -65,7 +65,7 @@ def test_an_interval_resamples_prompts_and_not_their_rows() -> None:
         groups=[str(n) for n in range(100)],
         labels=["a", "b"],
     )
-    low, high = apart.accuracy_interval
+    low, high = (apart.accuracy_low, apart.accuracy_high)
     # binomial: 0.5 ± 1.96·√(0.25/100)
     assert [low, high] == pytest.approx([0.402, 0.598], abs=0.02)
 
