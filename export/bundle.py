@@ -12,9 +12,10 @@ import msgspec
 
 from export import tables
 from export.batches import Batch, Encoded, collate, encode_samples
-from export.calibrate import CrossFitted, cross_fit, logits_of
+from export.calibrate import logits_of
 from export.card import model_card
 from export.checkpoint import TOKENIZER, Checkpoint, Note, load
+from export.crossfit import CrossFitted, cross_fit
 from export.errors import ExportError
 from export.evaluate import EvaluateOptions, judge, labelled_rows
 from export.half import halve

@@ -2,8 +2,8 @@
 
 from collections.abc import Sequence
 
-from export.calibrate import CrossFitted
 from export.checkpoint import Note
+from export.crossfit import CrossFitted
 from export.parity import Parity
 
 _DATA = """\

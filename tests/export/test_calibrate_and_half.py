@@ -10,7 +10,7 @@ import pytest
 import torch
 from transformers import T5Config, T5ForConditionalGeneration
 
-from export.calibrate import cross_fit
+from export.crossfit import cross_fit
 from export.errors import ExportError
 from export.half import halve
 from export.rows import HUMAN, Row
