@@ -9,7 +9,7 @@ PROGRAMS := prometheus prometheus-alertmanager
 TEST_PROCESSES ?= 3
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test chaos soak test-programs test-security fuzz test-export lint lint-export format bench wheel clean
+.PHONY: help install demo test chaos soak test-programs test-security fuzz test-export lint lint-export format bench evaluation wheel clean
 
 help: ## show what can be made
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 22
@@ -62,6 +62,11 @@ format: .venv/.dev ## rewrite the code as the formatter wants it
 
 bench: .venv/.dev ## speed and memory, as ratios against a named baseline in the same run
 	$(BIN)/python -m tests.bench
+
+evaluation: .venv/.dev ## measure the shipped classifier on the rows in DATA=DIR and put the figures into README.md
+	@test -n "$(DATA)" || { echo "name the folder of labelled rows: make evaluation DATA=DIR"; exit 2; }
+	$(BIN)/valuedrift evaluate --data "$(DATA)" --bundle models/default --out out/evaluation
+	$(BIN)/python -m tests.figures out/evaluation/evaluation.json
 
 wheel: .venv/.dev ## build the wheel, install it in a clean environment, run the command there
 	PYTHON="$(BIN)/python" tests/wheel.sh

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 from export.checkpoint import Note
+from export.crossfit import CrossFitted
 from export.parity import Parity
 
 _DATA = """\
@@ -28,7 +29,7 @@ _DATA = """\
 """
 
 
-def model_card(name: str, note: Note, parities: Sequence[Parity], figures: str) -> str:
+def model_card(name: str, note: Note, parities: Sequence[Parity], fitted: CrossFitted, figures: str) -> str:
     """Returns the card as Markdown: what the model is, what it learned from, how good it is, and what it cannot do."""
     record = note.record
     lines = [
@@ -49,17 +50,18 @@ def model_card(name: str, note: Note, parities: Sequence[Parity], figures: str) 
             "- Licence of the weights: Apache-2.0, like the program. The texts they were trained on are not part of the package;"
             " their licences are below."
         ),
-        f"- Confidence is calibrated by one temperature ({note.temperature:.3f}), already inside the graph.",
+        *_calibration(fitted),
         "- A label depends on its pair alone, not on what shares its batch.",
         "",
         "## How good it is",
         "",
         (
             "Split by request: no request of the rows below, alone or inside a longer prompt, was trained on, and none of them"
-            " stopped or tuned the training. `valuedrift evaluate --data DIR` gives these figures again from the training data."
+            " stopped or tuned the training; all they did is take part in"
+            " the choice of the one temperature. `valuedrift evaluate --data DIR` gives these figures again from the training data."
         ),
         "",
-        *figures.splitlines()[2:],
+        *figures.splitlines(),
         "",
         "## Parity with the PyTorch model",
         "",
@@ -95,8 +97,27 @@ def model_card(name: str, note: Note, parities: Sequence[Parity], figures: str) 
             "",
             f"`{record.command}` (seed {record.seed}); rows: "
             + ", ".join(f"{side} {count}" for side, count in record.split.items())
-            + f"; temperature fitted on {record.calibration_rows} validation rows. `training.json` holds the SHA-256 of the"
+            + f"; temperature fitted on {fitted.rows} rows. `training.json` holds the SHA-256 of the"
             " data files, the versions, the curves, and a hash of each held-out request.",
             *([record.remarks] if record.remarks else []),
         ]
     return "\n".join(lines) + "\n"
+
+
+def _calibration(fitted: CrossFitted) -> list[str]:
+    """Returns what is promised of confidence, and where to set an alarm for what the labels were not made for."""
+    c, limits = fitted.calibration, fitted.out_of_taxonomy
+    low, high = c.excess_interval
+    return [
+        (
+            f"- Confidence is calibrated by one temperature ({fitted.temperature:.3f}), already inside the graph, fitted on"
+            f" {fitted.rows} rows of {fitted.requests} requests that were not trained on. Cross-fitted by request in five folds"
+            f" ({', '.join(f'{t:.2f}' for t in fitted.fold_temperatures)}), the expected calibration error (10 bins of equal"
+            f" mass) is {c.error:.3f}, {c.excess:.3f} ({low:.3f} to {high:.3f}) more than honest confidence would show by chance."
+        ),
+        (
+            f"- Outside the taxonomy: of these rows 1 % have confidence below {limits.confidence_1:.2f} and 5 % below"
+            f" {limits.confidence_5:.2f}; 1 % have energy above {limits.energy_1:.2f} and 5 % above {limits.energy_5:.2f}"
+            " (`out_of_taxonomy` in the manifest). Traffic with far more beyond these marks is unlike what was measured here."
+        ),
+    ]

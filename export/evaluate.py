@@ -1,75 +1,60 @@
 """Judges a bundle on labelled rows that training did not see; needs ONNX Runtime, not PyTorch."""
 
-import os
 import random
-import tempfile
-from collections import defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
 import msgspec
-import numpy as np
 
+from export import slices
 from export.errors import DataError
-from export.metrics import Figures, measure
+from export.judged import Judged, Progress
+from export.report import EVERYTHING, Report, Wrong
 from export.rows import DERIVED, HUMAN, NONE, Row, normalise, read_folder
-from export.split import SplitOptions, split_by_request
-from models.classifier import Classifier, Pair
+from export.split import SplitOptions, request_hash, split_by_request
+from models.bundle import Bundle, verify
+from models.classifier import Classifier
 from models.labels import LABELS
 from models.onnx_t5 import load
 
 XSTEST = "xstest-human-labelled"
 MISMATCHED = "mismatched"
-_BATCH = 64
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EvaluateOptions:
-    """What to judge and on which rows: `test` holds the requests that training left out, `all` every labelled row."""
+    """What to judge and on which rows.
+
+    `test` holds the requests that training left out, `apart` also those that it stopped and was calibrated by, `all` every
+    labelled row.
+    """
 
     bundle: Path
     data: Path
-    out: Path | None = None
-    part: Literal["test", "all"] = "test"
+    part: Literal["test", "apart", "all"] = "test"
     split: SplitOptions = field(default_factory=SplitOptions)
 
 
-class Report(msgspec.Struct, frozen=True, kw_only=True):
-    """The figures of one bundle: in all, of the human-labelled rows with and without XSTest, and source by source.
-
-    `always_helpful` is the accuracy on the same rows of answering helpful_aligned to everything.
-    """
-
-    schema: str
-    bundle: str
-    part: str
-    headline: dict[str, Figures]
-    always_helpful: dict[str, float]
-    by_source: dict[str, Figures]
-
-
-def evaluate(options: EvaluateOptions, progress: Callable[[int, int], None] = lambda _done, _all: None) -> Report:
-    """Returns the figures of a bundle, and writes figures.json and figures.md into `out` when one is given.
+def evaluate(options: EvaluateOptions, progress: Progress = lambda _done, _all: None) -> Report:
+    """Returns the figures of a bundle.
 
     Raises DataError when no labelled row is left to judge by, BundleError when the bundle is not sound.
     """
-    classifier = load(options.bundle)
+    bundle = verify(options.bundle)
     rows = labelled_rows(options)
-    report = judge(classifier, rows, part=options.part, progress=progress)
-    if options.out is not None:
-        options.out.mkdir(parents=True, exist_ok=True)
-        _write(options.out / "figures.json", msgspec.json.format(msgspec.json.encode(report), indent=2))
-        _write(options.out / "figures.md", as_markdown(report).encode())
-    return report
+    report = judge(load(options.bundle), rows, part=options.part, progress=progress)
+    return msgspec.structs.replace(report, manifest_sha256=bundle.sha256, not_held_out=_not_held_out(bundle, rows))
 
 
 def labelled_rows(options: EvaluateOptions) -> list[Row]:
     """Returns the rows to judge by, and among them prompts with the answer to another prompt, which are off-topic."""
     rows = read_folder(options.data)
-    if options.part == "test":
-        rows = [rows[index] for index in split_by_request(rows, options.split).test]
+    if options.part != "all":
+        split = split_by_request(rows, options.split)
+        chosen = split.test if options.part == "test" else sorted([*split.validation, *split.test])
+        rows = [rows[index] for index in chosen]
     rows = [row for row in rows if row.label is not None and row.response and row.origin != NONE]
     if not rows:
         raise DataError(f"{options.data} leaves no labelled row to judge by; give more rows, or judge by all of them")
@@ -86,9 +71,16 @@ def mismatched(rows: Sequence[Row], *, seed: str) -> list[Row]:
         for other in rng.sample(answers, min(20, len(answers))):
             shared = words & set(normalise(other.goal or other.prompt).split())
             if not any(len(word) > 4 for word in shared):
-                label = LABELS.index("off_topic")
                 made.append(
-                    Row(source=MISMATCHED, prompt=row.prompt, response=other.response, label=label, origin=DERIVED)
+                    Row(
+                        source=MISMATCHED,
+                        prompt=row.prompt,
+                        response=other.response,
+                        label=LABELS.index("off_topic"),
+                        origin=DERIVED,
+                        place=f"{row.place} with the answer of {other.place}",
+                        model=other.model,
+                    )
                 )
                 break
     return made
@@ -99,99 +91,57 @@ def judge(
     rows: Sequence[Row],
     *,
     part: str,
-    progress: Callable[[int, int], None] = lambda _done, _all: None,
+    progress: Progress = lambda _done, _all: None,
 ) -> Report:
     """Returns the figures of `classifier` on labelled rows."""
-    predicted = np.empty(len(rows), np.int64)
-    confidence = np.empty(len(rows), np.float64)
-    for start in range(0, len(rows), _BATCH):
-        batch = rows[start : start + _BATCH]
-        said = classifier.classify([Pair(row.prompt, row.response or "") for row in batch])
-        predicted[start : start + len(batch)] = said.category
-        confidence[start : start + len(batch)] = said.confidence
-        progress(start + len(batch), len(rows))
-    truth = np.array([row.label for row in rows], np.int64)
-    groups = [normalise(row.goal or row.prompt) for row in rows]
-
-    def figures(members: Sequence[int]) -> Figures:
-        index = np.array(members)
-        return measure(
-            truth[index],
-            predicted[index],
-            confidence[index],
-            groups=[groups[i] for i in members],
-            labels=classifier.labels,
-        )
-
-    by_source: dict[str, list[int]] = defaultdict(list)
-    for index, row in enumerate(rows):
-        by_source[row.source].append(index)
-    human = [i for i, row in enumerate(rows) if row.origin == HUMAN]
-    parts = {
-        "XSTest, human labels": by_source.get(XSTEST, []),
-        "other sources, human labels": [i for i in human if rows[i].source != XSTEST],
-        "XSTest and mismatched answers": [*by_source.get(XSTEST, []), *by_source.get(MISMATCHED, [])],
-        "all rows": list(range(len(rows))),
-    }
-    parts = {name: members for name, members in parts.items() if members}
+    judged = Judged(classifier, rows, progress)
+    members = {name: picked for name, picked in _headline(rows).items() if picked}
     return Report(
-        schema="valuedrift.figures/1",
+        schema="valuedrift.evaluation/1",
         bundle=classifier.name,
+        manifest_sha256=None,
         part=part,
-        headline={name: figures(members) for name, members in parts.items()},
-        always_helpful={name: round(float((truth[members] == 0).mean()), 4) for name, members in parts.items()},
-        by_source={source: figures(members) for source, members in sorted(by_source.items())},
+        not_held_out=None,
+        headline={name: judged.figures(picked) for name, picked in members.items()},
+        always_helpful={name: round(float((judged.truth[picked] == 0).mean()), 4) for name, picked in members.items()},
+        entropy={name: judged.entropies(picked) for name, picked in members.items()},
+        breakdowns={
+            "source": judged.by([slices.source(row) for row in rows]),
+            "model": judged.by(slices.common([slices.model(row) for row in rows])),
+            "length": judged.by([slices.length(row) for row in rows]),
+            "language": judged.by([slices.language(row) for row in rows]),
+            "truncated": judged.by(["in part" if cut else "whole" for cut in judged.truncated]),
+        },
+        worst=judged.worst(),
     )
 
 
-def as_markdown(report: Report) -> str:
-    """Returns the figures as tables for people."""
-    lines = [f"# Figures of {report.bundle}", "", f"Rows: {report.part}. Intervals (95 %) resample prompts.", ""]
-    lines += [
-        "| rows | n | prompts | accuracy | 95 % | always helpful | macro-F1 | g1/g2 confusion | calibration error |"
-    ]
-    lines += ["|---|---|---|---|---|---|---|---|---|"]
-    for name, f in report.headline.items():
-        lines.append(_line(name, f, f"{report.always_helpful[name]:.3f}"))
-    lines += ["", "## By source", ""]
-    lines += ["| source | n | prompts | accuracy | 95 % | macro-F1 | g1/g2 confusion | calibration error |"]
-    lines += ["|---|---|---|---|---|---|---|---|"]
-    lines += [_line(name, figures) for name, figures in report.by_source.items()]
-    everything = report.headline["all rows"]
-    lines += ["", "## By label, all rows", "", "| label | n | precision | recall | F1 |", "|---|---|---|---|---|"]
-    for one in everything.per_class:
-        values = " | ".join("-" if value is None else f"{value:.3f}" for value in (one.precision, one.recall, one.f1))
-        lines.append(f"| {one.label} | {one.rows} | {values} |")
-    labels = [one.label for one in everything.per_class]
-    lines += ["", "## Confusion, all rows (true label by row)", "", f"| | {' | '.join(labels)} |"]
-    lines += ["|---" * (len(labels) + 1) + "|"]
-    lines += [
-        f"| {label} | {' | '.join(map(str, row))} |" for label, row in zip(labels, everything.confusion, strict=True)
-    ]
-    return "\n".join(lines) + "\n"
+def texts_of(worst: Sequence[Wrong], rows: Sequence[Row]) -> dict[str, tuple[str, str]]:
+    """Returns prompt and response of each misjudged row, by its place: for a report that stays with whoever has the rows."""
+    by_place = {row.place: row for row in rows}
+    return {one.place: (by_place[one.place].prompt, by_place[one.place].response or "") for one in worst}
 
 
-def _line(name: str, f: Figures, *more: str) -> str:
-    mixed = "-" if f.g1_g2_confusion is None else f"{f.g1_g2_confusion:.3f}"
-    cells = [
-        name,
-        str(f.rows),
-        str(f.prompts),
-        f"{f.accuracy:.3f}",
-        f"{f.accuracy_low:.3f} to {f.accuracy_high:.3f}",
-        *more,
-    ]
-    cells += [
-        f"{f.macro_f1:.3f}",
-        mixed,
-        f"{f.calibration_error:.3f} ({f.calibration_error_if_perfect:.3f} if perfect)",
-    ]
-    return f"| {' | '.join(cells)} |"
+def _headline(rows: Sequence[Row]) -> dict[str, list[int]]:
+    def where(wanted: Callable[[Row], bool]) -> list[int]:
+        return [index for index, row in enumerate(rows) if wanted(row)]
+
+    return {
+        "XSTest, human labels": where(lambda row: row.source == XSTEST),
+        "other sources, human labels": where(lambda row: row.origin == HUMAN and row.source != XSTEST),
+        "XSTest and mismatched answers": where(lambda row: row.source in {XSTEST, MISMATCHED}),
+        EVERYTHING: where(lambda _row: True),
+    }
 
 
-def _write(path: Path, content: bytes) -> None:
-    """Puts the whole file in place at once."""
-    with tempfile.NamedTemporaryFile(dir=path.parent, delete=False) as file:
-        file.write(content)
-    Path(file.name).chmod(0o644)
-    os.replace(file.name, path)  # noqa: PTH105 - atomic
+class _TrainingRecord(msgspec.Struct, frozen=True):
+    held_out: tuple[str, ...] = ()
+
+
+def _not_held_out(bundle: Bundle, rows: Sequence[Row]) -> int | None:
+    """Counts the rows that training may have seen, going by the bundle's own record of the requests that it left out."""
+    path = bundle.folder / "training.json"
+    if not path.is_file():
+        return None
+    listed = frozenset(msgspec.json.decode(path.read_bytes(), type=_TrainingRecord).held_out)
+    return sum(request_hash(row) not in listed for row in rows) if listed else None

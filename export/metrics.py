@@ -6,26 +6,32 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-_BINS = 10
-_RESAMPLES = 500
+from export.reliability import Calibration, calibration
+
+_RESAMPLES = 1000
+_LEVEL = (0.025, 0.975)
+
+Interval = tuple[float, float]
 
 
 class ClassFigures(msgspec.Struct, frozen=True, kw_only=True):
-    """Precision, recall and F1 of one label; null where nothing was predicted or nothing was there."""
+    """Precision, recall and F1 of one label, each with its interval; null where nothing was predicted or nothing was there."""
 
     label: str
     rows: int
     precision: float | None
+    precision_interval: Interval | None
     recall: float | None
+    recall_interval: Interval | None
     f1: float | None
+    f1_interval: Interval | None
 
 
 class Figures(msgspec.Struct, frozen=True, kw_only=True):
     """How a classifier did on n rows.
 
-    `macro_f1` is the mean over the labels that occur. `g1_g2_confusion` is (g1 read as g2 + g2 read as g1) / (g1 + g2).
-    `calibration_error` is the expected calibration error in 10 bins of equal mass; `calibration_error_if_perfect` is what
-    a perfectly calibrated model would show on these confidences. `confusion[true][predicted]` counts rows.
+    Intervals are 95 % bootstrap intervals that resample prompts. `macro_f1` is the mean over the labels that occur.
+    `g1_g2_confusion` is (g1 read as g2 + g2 read as g1) / (g1 + g2). `confusion[true][predicted]` counts rows.
     """
 
     rows: int
@@ -34,11 +40,23 @@ class Figures(msgspec.Struct, frozen=True, kw_only=True):
     accuracy_low: float
     accuracy_high: float
     macro_f1: float
+    macro_f1_interval: Interval
     g1_g2_confusion: float | None
-    calibration_error: float
-    calibration_error_if_perfect: float
+    g1_g2_interval: Interval | None
+    calibration: Calibration
     per_class: tuple[ClassFigures, ...]
     confusion: tuple[tuple[int, ...], ...]
+
+
+class _Scores(msgspec.Struct, frozen=True):
+    """What follows from confusion tables (draws, k, k), NaN where undefined: each (draws,) or, by label, (draws, k)."""
+
+    accuracy: NDArray[np.float64]
+    macro_f1: NDArray[np.float64]
+    mixed: NDArray[np.float64]
+    precision: NDArray[np.float64]
+    recall: NDArray[np.float64]
+    f1: NDArray[np.float64]
 
 
 def measure(
@@ -49,65 +67,90 @@ def measure(
     groups: Sequence[str],
     labels: Sequence[str],
 ) -> Figures:
-    """Returns the figures of n ≥ 1 rows; the interval of accuracy (95 %) resamples `groups`, the rows of one prompt."""
+    """Returns the figures of n ≥ 1 rows; `groups` says which rows are of one prompt and are resampled together."""
     if len(truth) == 0:
         raise ValueError("figures need at least one row")
-    confusion = np.zeros((len(labels), len(labels)), np.int64)
-    np.add.at(confusion, (truth, predicted), 1)
-    hits = truth == predicted
-    per_class = tuple(_of_class(confusion, index, label) for index, label in enumerate(labels))
-    scores = [figures.f1 or 0.0 for figures in per_class if figures.rows]
-    low, high = _interval(hits, groups)
-    aligned = int(confusion[:2].sum())
+    _, group = np.unique(np.asarray(groups), return_inverse=True)
+    tables = tables_by_group(truth, predicted, group, len(labels))
+    confusion = tables.sum(axis=0)
+    point, spread = _scores(confusion[None]), _scores(resampled(tables, _RESAMPLES))
+    low, high = interval(spread.accuracy)
+    per_class = tuple(
+        ClassFigures(
+            label=label,
+            rows=int(confusion[place].sum()),
+            precision=_value(point.precision[0, place]),
+            precision_interval=_interval(point.precision[0, place], spread.precision[:, place]),
+            recall=_value(point.recall[0, place]),
+            recall_interval=_interval(point.recall[0, place], spread.recall[:, place]),
+            f1=_value(point.f1[0, place]),
+            f1_interval=_interval(point.f1[0, place], spread.f1[:, place]),
+        )
+        for place, label in enumerate(labels)
+    )
     return Figures(
         rows=len(truth),
-        prompts=len(set(groups)),
-        accuracy=_round(hits.mean()),
+        prompts=len(tables),
+        accuracy=round(float(point.accuracy[0]), 4),
         accuracy_low=low,
         accuracy_high=high,
-        macro_f1=_round(np.mean(scores)),
-        g1_g2_confusion=_round((confusion[0, 1] + confusion[1, 0]) / aligned) if aligned else None,
-        calibration_error=_round(calibration_error(confidence, hits)),
-        calibration_error_if_perfect=_round(_error_if_perfect(confidence)),
+        macro_f1=round(float(point.macro_f1[0]), 4),
+        macro_f1_interval=interval(spread.macro_f1),
+        g1_g2_confusion=_value(point.mixed[0]),
+        g1_g2_interval=_interval(point.mixed[0], spread.mixed),
+        calibration=calibration(confidence, truth == predicted, group),
         per_class=per_class,
         confusion=tuple(tuple(int(count) for count in row) for row in confusion),
     )
 
 
-def calibration_error(confidence: NDArray[np.float64], hits: NDArray[np.bool_]) -> float:
-    """Returns the mean gap between confidence and accuracy over 10 bins of equal mass (fewer rows: fewer bins)."""
-    order = np.argsort(confidence, kind="stable")
-    parts = np.array_split(order, min(_BINS, len(order)))
-    gaps = [len(part) * abs(float(confidence[part].mean() - hits[part].mean())) for part in parts]
-    return sum(gaps) / len(order)
+def tables_by_group(
+    truth: NDArray[np.int64], predicted: NDArray[np.int64], group: NDArray[np.int64], labels: int
+) -> NDArray[np.int64]:
+    """Returns the confusion table of each group, shape (groups, k, k)."""
+    tables = np.zeros((int(group.max()) + 1, labels, labels), np.int64)
+    np.add.at(tables, (group, truth, predicted), 1)
+    return tables
 
 
-def _error_if_perfect(confidence: NDArray[np.float64]) -> float:
+def resampled(tables: NDArray[np.int64], draws: int) -> NDArray[np.int64]:
+    """Returns the summed tables (draws, k, k) of as many groups as there are, drawn with replacement."""
+    groups = len(tables)
     rng = np.random.default_rng(0)
-    draws = [calibration_error(confidence, rng.random(len(confidence)) < confidence) for _ in range(100)]
-    return float(np.mean(draws))
+    times = rng.multinomial(groups, np.full(groups, 1 / groups), draws)
+    return (times @ tables.reshape(groups, -1)).reshape(draws, *tables.shape[1:])
 
 
-def _of_class(confusion: NDArray[np.int64], index: int, label: str) -> ClassFigures:
-    right, there, said = (int(v) for v in (confusion[index, index], confusion[index].sum(), confusion[:, index].sum()))
-    return ClassFigures(
-        label=label,
-        rows=there,
-        precision=_round(right / said) if said else None,
-        recall=_round(right / there) if there else None,
-        f1=_round(2 * right / (there + said)) if there + said else None,
+def interval(values: NDArray[np.float64]) -> Interval:
+    """Returns the range that holds the middle 95 % of resampled values, those that are undefined left out."""
+    low, high = np.nanquantile(values, _LEVEL)
+    return round(float(low), 4), round(float(high), 4)
+
+
+def _scores(tables: NDArray[np.int64]) -> _Scores:
+    right = np.diagonal(tables, axis1=1, axis2=2).astype(np.float64)
+    there, said = tables.sum(axis=2), tables.sum(axis=1)
+    f1 = _share(2 * right, there + said)
+    counted = np.where(there > 0, f1, np.nan)
+    return _Scores(
+        accuracy=right.sum(axis=1) / there.sum(axis=1),
+        macro_f1=np.nanmean(counted, axis=1),
+        mixed=_share((tables[:, 0, 1] + tables[:, 1, 0]).astype(np.float64), there[:, :2].sum(axis=1)),
+        precision=_share(right, said),
+        recall=_share(right, there),
+        f1=f1,
     )
 
 
-def _interval(hits: NDArray[np.bool_], groups: Sequence[str]) -> tuple[float, float]:
-    _, member = np.unique(np.asarray(groups), return_inverse=True)
-    size = np.bincount(member).astype(np.float64)
-    right = np.bincount(member, weights=hits)
-    rng = np.random.default_rng(0)
-    chosen = rng.integers(0, len(size), (_RESAMPLES, len(size)))
-    low, high = np.quantile(right[chosen].sum(1) / size[chosen].sum(1), (0.025, 0.975))
-    return _round(low), _round(high)
+def _share(part: NDArray[np.float64], whole: NDArray[np.int64]) -> NDArray[np.float64]:
+    shares: NDArray[np.float64] = np.divide(part, whole, out=np.full(part.shape, np.nan), where=whole > 0)
+    return shares
 
 
-def _round(value: float | np.floating) -> float:
-    return round(float(value), 4)
+def _value(value: np.float64) -> float | None:
+    return None if np.isnan(value) else round(float(value), 4)
+
+
+def _interval(point: np.float64, values: NDArray[np.float64]) -> Interval | None:
+    """Returns the interval of a figure that exists."""
+    return None if np.isnan(point) else interval(values)

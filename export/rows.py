@@ -6,7 +6,7 @@ import hashlib
 import io
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import msgspec
@@ -19,7 +19,10 @@ HUMAN, JUDGE, DERIVED, NONE = "human", "judge", "derived", "none"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Row:
-    """One example: a pair with a label, a pair without one, or a prompt of known kind (`response` is then None)."""
+    """One example: a pair with a label, a pair without one, or a prompt of known kind (`response` is then None).
+
+    `place` says where it was read, as `file:line`, and `model` who answered; they make no row another.
+    """
 
     source: str
     prompt: str
@@ -29,6 +32,8 @@ class Row:
     origin: str = NONE
     goal: str | None = None
     stratum: str = ""
+    place: str = field(default="", compare=False)
+    model: str | None = field(default=None, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +79,7 @@ class _Line(msgspec.Struct, frozen=True):
     goal: str | None = None
     type: str | None = None
     source: str | None = None
+    model: str | None = None
     meta: _Meta | None = None
 
 
@@ -147,6 +153,8 @@ def _lines(path: Path, source: _Source) -> Iterator[Row]:
             origin=source.origin,
             goal=line.goal or meta.goal or meta.last_user,
             stratum=line.type or ((line.source or "") if line.response is None else ""),
+            place=f"{path.name}:{number}",
+            model=line.model,
         )
 
 

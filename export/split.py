@@ -107,7 +107,11 @@ def _contained(keys: Sequence[str]) -> list[tuple[str, str]]:
     return found
 
 
+def request_hash(row: Row) -> str:
+    """Returns the first 16 hex digits of the SHA-256 of the normalised prompt."""
+    return hashlib.sha256(normalise(row.prompt).encode()).hexdigest()[:16]
+
+
 def request_hashes(rows: Iterable[Row]) -> tuple[str, ...]:
-    """Returns the first 16 hex digits of the SHA-256 of each distinct normalised prompt, sorted."""
-    prompts = {normalise(row.prompt) for row in rows}
-    return tuple(sorted(hashlib.sha256(prompt.encode()).hexdigest()[:16] for prompt in prompts))
+    """Returns the hash of each distinct normalised prompt, sorted."""
+    return tuple(sorted({request_hash(row) for row in rows}))

@@ -27,11 +27,26 @@ class FileEntry(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     bytes: int
 
 
+class OutOfTaxonomy(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Marks where a response begins to look like nothing that the labels were made for, by `rows` rows that training left out.
+
+    1 % of them were judged with a confidence below `confidence_1`, 5 % below `confidence_5`; 1 % have an energy above
+    `energy_1`, 5 % above `energy_5`. Traffic of which far more lies beyond is unlike what the model was measured on.
+    """
+
+    rows: int
+    confidence_1: float
+    confidence_5: float
+    energy_1: float
+    energy_5: float
+
+
 class Manifest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Describes a bundle: what it sorts into, how pairs are laid out, and which files belong to it.
 
     `temperature` is already inside the graph. `logit_bound` is the largest difference from the PyTorch model's logits
-    that the parity gate saw. `artefact` is fp32, int8 or fp16.
+    that the parity gate saw. `artefact` is fp32, int8 (for CPU) or fp16 (mixed, for CUDA). `out_of_taxonomy` is null in
+    bundles that were exported before it was measured.
     """
 
     schema: str
@@ -46,6 +61,7 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     temperature: float
     logit_bound: float
     files: dict[str, FileEntry]
+    out_of_taxonomy: OutOfTaxonomy | None = None
 
 
 class Bundle(msgspec.Struct, frozen=True):

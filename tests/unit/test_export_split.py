@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from export.metrics import calibration_error, measure
+from export.metrics import measure
+from export.reliability import calibration_error
 from export.rows import HUMAN, Row, normalise
 from export.split import SplitOptions, split_by_request
 
