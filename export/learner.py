@@ -102,7 +102,7 @@ class Learner(nn.Module):
             logits = self.model.decode(states, batch.mask)
             pooled = self.head(states, batch)
         taught = label_log_probs(judged.kind, judged.behaviour)
-        loss = _told(logits, taught, batch, options) + 0.5 * _told(pooled, taught, batch, options)
+        loss = told(logits, taught, batch, options) + 0.5 * told(pooled, taught, batch, options)
         keep = batch.mask.bool()
         cosine, apart = _compare(states.float()[keep] @ self.reading, judged.hidden[-1].float()[keep])
         if not alone:
@@ -112,7 +112,7 @@ class Learner(nn.Module):
         return loss, float(cosine.detach())
 
 
-def _told(logits: Tensor, taught: Tensor, batch: Batch, options: DistilOptions) -> Tensor:
+def told(logits: Tensor, taught: Tensor, batch: Batch, options: DistilOptions) -> Tensor:
     """Returns how far logits (n, 5) are from the teacher's judgement, the labels, and the kinds of request."""
     soft = (taught / options.softness).log_softmax(-1)
     distance = (soft.exp() * (soft - (logits / options.softness).log_softmax(-1))).sum(-1) * options.softness**2
