@@ -97,6 +97,8 @@ def train(options: TrainOptions, progress: Progress = lambda _stage, _step, _ste
         for name, path in (("checkpoint", options.checkpoint), ("teacher", options.teacher))
         if path
     )
+    if options.distilling.minutes:
+        given += f" --minutes {options.distilling.minutes:g}"
     record = Record(
         command=f"valuedrift train --data DIR --out DIR{given} --seed {options.seed}",
         seed=options.seed,

@@ -68,11 +68,14 @@ def test_a_stopped_run_is_resumed_without_a_new_teacher_and_its_checkpoint_is_ta
     assert (options.out / PLOT).is_file()
 
     teacher = options.out.with_name("out.work") / "teacher.safetensors"
-    further = replace(options, checkpoint=options.out, teacher=teacher, out=options.out.with_name("further"))
+    brief = replace(OPTIONS, minutes=0.5)
+    further = replace(
+        options, checkpoint=options.out, teacher=teacher, out=options.out.with_name("further"), distilling=brief
+    )
     trained = train(further)
     assert trained.note.record is not None
     assert trained.note.record.command == (
-        "valuedrift train --data DIR --out DIR --checkpoint CHECKPOINT --teacher TEACHER --seed 1"
+        "valuedrift train --data DIR --out DIR --checkpoint CHECKPOINT --teacher TEACHER --minutes 0.5 --seed 1"
     )
     assert load(further.out).note.label_ids == load(options.out).note.label_ids
 
