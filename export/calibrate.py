@@ -9,6 +9,7 @@ from torch import nn
 
 from export.batches import Encoded, collate
 from export.student import T5Classifier
+from models.labels import LABELS
 
 _BATCH = 32
 
@@ -26,6 +27,24 @@ def logits_of(model: T5Classifier, rows: Sequence[Encoded], pad: int) -> NDArray
             out[members] = model(batch.ids, batch.mask).float().numpy()
     model.train(was_training)
     return out
+
+
+def validate(model: T5Classifier, rows: Sequence[Encoded], pad: int) -> dict[str, float]:
+    """Returns mean negative log-likelihood, accuracy, macro-F1 and the F1 of each label that occurs, on labelled rows."""
+    truth = np.array([row.label for row in rows], np.int64)
+    logits = logits_of(model, rows, pad)
+    said = logits.argmax(1)
+    scores = {
+        label: 2 * float(((said == k) & (truth == k)).sum()) / float((said == k).sum() + (truth == k).sum())
+        for k, label in enumerate(LABELS)
+        if (truth == k).any()
+    }
+    return {
+        "validation_loss": float(nn.functional.cross_entropy(torch.from_numpy(logits), torch.from_numpy(truth))),
+        "validation_accuracy": float((said == truth).mean()),
+        "validation_macro_f1": sum(scores.values()) / len(scores),
+        **{f"validation_f1_{label}": score for label, score in scores.items()},
+    }
 
 
 def fit_temperature(logits: NDArray[np.float32], labels: NDArray[np.int64], weights: NDArray[np.float64]) -> float:

@@ -10,6 +10,7 @@ from safetensors.torch import load_file, save_file
 from tokenizers import Tokenizer
 from transformers import AutoConfig, AutoTokenizer, T5ForConditionalGeneration
 
+from export.curves import PLOT, TABLE, Curve, plot_curves, write_curves
 from export.errors import CheckpointError
 from export.student import PairInput, T5Classifier
 from models.labels import LABELS, REQUEST_KINDS
@@ -20,15 +21,6 @@ NOTE: Final = "valuedrift.json"
 TOKENIZER: Final = "tokenizer.json"
 FRONT: Final = "front.safetensors"
 PROMPT_TOKENS, PROMPT_TAIL, RESPONSE_TOKENS, RESPONSE_TAIL = 96, 40, 128, 40
-
-
-class Curve(msgspec.Struct, frozen=True, kw_only=True):
-    """One point of a training run: step, seconds since its start, and the value of what is named."""
-
-    name: str
-    step: int
-    seconds: float
-    value: float
 
 
 class Record(msgspec.Struct, frozen=True, kw_only=True):
@@ -70,7 +62,7 @@ class Checkpoint(msgspec.Struct, frozen=True):
 
 
 def save(checkpoint: Checkpoint, folder: Path) -> None:
-    """Writes the checkpoint into `folder`, complete or not at all; an earlier one there is replaced."""
+    """Writes the checkpoint into `folder`, complete or not at all, its curves beside it; an earlier one is replaced."""
     staged = folder.with_name(f".{folder.name}.partial")
     shutil.rmtree(staged, ignore_errors=True)
     staged.mkdir(parents=True)
@@ -78,6 +70,9 @@ def save(checkpoint: Checkpoint, folder: Path) -> None:
     if checkpoint.model.front is not None:
         save_file(checkpoint.model.front.state_dict(), staged / FRONT)
     checkpoint.tokenizer.save(str(staged / TOKENIZER))
+    if checkpoint.note.record is not None and checkpoint.note.record.curves:
+        write_curves(checkpoint.note.record.curves, staged / TABLE)
+        plot_curves(checkpoint.note.record.curves, staged / PLOT)
     (staged / NOTE).write_bytes(msgspec.json.format(msgspec.json.encode(checkpoint.note), indent=1))
     if folder.exists():
         shutil.rmtree(folder)

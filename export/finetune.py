@@ -12,7 +12,7 @@ import torch
 from torch import nn
 
 from export.batches import Encoded, encode_samples, make_batches
-from export.calibrate import logits_of
+from export.calibrate import validate
 from export.checkpoint import Checkpoint
 from export.mixtures import Mixer
 from export.student import T5Classifier
@@ -49,7 +49,6 @@ def finetune(
     model = start.model
     layout = start.note.layout
     weight = class_weights(mixer)
-    truth = np.array([row.label for row in validation])
 
     def epoch_rows() -> list[Encoded]:
         half = options.mixed // 2
@@ -85,9 +84,9 @@ def finetune(
             schedule.step()
             step += 1
             losses.append(loss.item())
-        accuracy = float((logits_of(model, validation, layout.pad).argmax(1) == truth).mean())
-        seconds = time.monotonic() - began
-        note("fine-tune", step, steps, seconds, loss=float(np.mean(losses)), validation_accuracy=accuracy)
+        measured = validate(model, validation, layout.pad)
+        accuracy = measured["validation_accuracy"]
+        note("fine-tune", step, steps, time.monotonic() - began, loss=float(np.mean(losses)), **measured)
         since += 1
         if accuracy > best_accuracy:
             best, best_accuracy, since = copy.deepcopy(model), accuracy, 0

@@ -3,10 +3,10 @@
 import random
 import re
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Container, Iterable, Sequence
 from dataclasses import dataclass
 
-from export.rows import Row, normalise
+from export.rows import NONE, Row, normalise
 from models.labels import LABELS, REQUEST_KINDS
 
 G1, G2, G3, G4, G5 = range(len(LABELS))
@@ -15,6 +15,15 @@ _CAPS = {"gptfuzz": 12, "adaptive-attacks": 4, "latent-jailbreak": 6, "jailbreak
 
 _SHARES = {"gpteacher-roleplay": 0.16, "gsm8k-worked-answers": 0.05}
 """Share of the files of plain benign answers that one pass uses."""
+
+_CROSSED = 0.5
+"""Share of the off-topic pairs in which both texts come from labelled rows."""
+
+_HARMFUL = 0.65
+"""Share of those whose request is harmful, and share whose answer is to a harmful one."""
+
+_TRIES = 20
+"""Draws for each off-topic pair wanted: where nearly all prompts are alike, fewer pairs come out."""
 
 _REFUSALS = (
     "I'm sorry, but I can't assist with that.",
@@ -73,9 +82,11 @@ class Mixer:
                 self._by_request[row.source, normalise(row.goal or row.prompt)].append(row)
         labelled = [row for group in self._by_request.values() for row in group]
         self._known = [(row.prompt, row.kind) for row in self._prompts] + sorted(
-            {(row.prompt, kind_of(row.label)) for row in labelled if row.label != G5 and row.origin != "none"}
+            {(row.prompt, kind_of(row.label)) for row in labelled if row.label != G5 and row.origin != NONE}
         )
         self._refusals = sorted({_opening(row.response or "") for row in labelled if row.label in (G3, G4)})
+        self._requests = _by_kind(self._by_request.values(), (G1, G2, G3, G4))
+        self._answered = _by_kind(self._by_request.values(), (G1, G2))
         self._answers = [row for row in labelled if row.label in (G1, G2)] + self._unlabelled
 
     def labelled(self, rng: random.Random) -> list[Sample]:
@@ -90,15 +101,36 @@ class Mixer:
         return samples
 
     def off_topic(self, rng: random.Random, count: int) -> list[Sample]:
-        """Returns `count` known prompts, each with the answer to another prompt."""
+        """Returns `count` known prompts, each with the answer to another prompt; about half are of answered requests.
+
+        Without that half, a classifier that saw harmful requests answered only to the point takes any answer to one for
+        misaligned help.
+        """
         samples: list[Sample] = []
-        while len(samples) < count:
-            prompt, kind = rng.choice(self._known)
-            other = rng.choice(self._answers)
-            if normalise(other.prompt) != normalise(prompt) and not _related(prompt, other.prompt):
-                text = _shortened(other.response or "", rng)
-                samples.append(Sample(prompt=prompt, response=text, label=G5, kind=kind))
+        for _ in range(count * _TRIES):
+            if len(samples) == count:
+                break
+            crossed = bool(self._requests and self._answered) and rng.random() < _CROSSED
+            made = self._crossed(rng) if crossed else self._astray(rng)
+            if made is not None:
+                samples.append(made)
         return samples
+
+    def _astray(self, rng: random.Random) -> Sample | None:
+        prompt, kind = rng.choice(self._known)
+        other = rng.choice(self._answers)
+        if normalise(other.prompt) == normalise(prompt) or _shared(prompt, other.prompt) > 1:
+            return None
+        return Sample(prompt=prompt, response=_shortened(other.response or "", rng), label=G5, kind=kind)
+
+    def _crossed(self, rng: random.Random) -> Sample | None:
+        """Pairs a labelled request, more often harmful than not, with a labelled answer to another: each request alike."""
+        asked = rng.choice(rng.choice(_pick(self._requests, rng)))
+        other = rng.choice(rng.choice(_pick(self._answered, rng)))
+        if _shared(asked.goal or asked.prompt, other.goal or other.prompt) > 0:
+            return None
+        text = _shortened(other.response or "", rng)
+        return Sample(prompt=asked.prompt, response=text, label=G5, kind=kind_of(asked.label))
 
     def refused(self, rng: random.Random, count: int) -> list[Sample]:
         """Returns `count` known prompts, each with a real or plain refusal: appropriate or excessive by its kind."""
@@ -139,7 +171,7 @@ def _augmented(row: Row, rng: random.Random) -> Sample:
     prompt = row.prompt
     if row.goal and row.goal != prompt and row.source == "jailbreakbench-judge-labelled" and rng.random() < 0.3:
         prompt = row.goal
-    weight = 0.5 if row.origin == "none" else 1.0
+    weight = 0.5 if row.origin == NONE else 1.0
     return Sample(prompt=prompt, response=response, label=row.label, kind=kind_of(row.label), weight=weight)
 
 
@@ -156,8 +188,24 @@ def _shortened(text: str, rng: random.Random) -> str:
     return " ".join(words[:keep])
 
 
-def _related(one: str, other: str) -> bool:
-    """Says whether two prompts share so many of their longer words that the answer to one may suit the other."""
+def _shared(one: str, other: str) -> int:
+    """Counts the longer words that two prompts share: with some, the answer to one may suit the other."""
     a = {word for word in normalise(one).split() if len(word) > 4}
     b = {word for word in normalise(other).split() if len(word) > 4}
-    return len(a & b) > 1
+    return len(a & b)
+
+
+def _pick(by_kind: dict[int, list[list[Row]]], rng: random.Random) -> list[list[Row]]:
+    """Returns the requests of one kind: harmful ones at their share, where there are both."""
+    kind = int(rng.random() < _HARMFUL)
+    return by_kind.get(kind) or by_kind[1 - kind]
+
+
+def _by_kind(groups: Iterable[list[Row]], labels: Container[int | None]) -> dict[int, list[list[Row]]]:
+    """Returns requests that have rows of the given labels, with those rows, by the kind that the labels imply."""
+    found: dict[int, list[list[Row]]] = defaultdict(list)
+    for group in groups:
+        rows = [row for row in group if row.label in labels and row.origin != NONE]
+        if rows and (kind := kind_of(rows[0].label)) is not None:
+            found[kind].append(rows)
+    return dict(found)

@@ -76,6 +76,25 @@ def transplant(source: BertModel, target: T5Classifier, batches: Sequence[Batch]
         return readings
 
 
+def readings_of(source: BertModel, target: T5Classifier, batches: Sequence[Batch]) -> list[Tensor]:
+    """Returns the maps that `transplant` returns, for a `target` that has learned since: fitted to where its stream is now."""
+    source.eval()
+    target.eval()
+    streams: list[list[Tensor]] = []
+    wanted: list[list[Tensor]] = []
+    with torch.no_grad():
+        for batch in batches:
+            keep = batch.mask.bool()
+            states, inner = target.streams(batch.ids, batch.mask)
+            out = source(
+                input_ids=batch.ids, attention_mask=batch.mask, token_type_ids=batch.segment, output_hidden_states=True
+            )
+            streams.append([*(unit(stream)[keep] for stream in inner), states[keep]])
+            wanted.append([hidden[keep] for hidden in out.hidden_states[1:]])
+        pairs = zip(zip(*streams, strict=True), zip(*wanted, strict=True), strict=True)
+        return [_regress(torch.cat(ours), torch.cat(theirs)) for ours, theirs in pairs]
+
+
 def unit(stream: Tensor) -> Tensor:
     """Returns the stream (…, d) divided by its root mean square, as T5's norm does before its gains."""
     return stream * torch.rsqrt(stream.square().mean(-1, keepdim=True) + 1e-6)

@@ -25,15 +25,31 @@ from stream.commands.options import common_options
 @click.option(
     "--teacher",
     type=click.Path(path_type=Path, dir_okay=False, exists=True),
-    help="teacher.safetensors of an earlier run's work folder, to go on from there.",
+    help="teacher.safetensors of an earlier run's work folder, to go on from there; with --checkpoint, to teach that one further.",
+)
+@click.option("--minutes", type=click.FloatRange(min=0, min_open=True), help="End the student's lessons after so long.")
+@click.option(
+    "--resume",
+    is_flag=True,
+    help="Go on where the student of a stopped run with the same --out and options was last saved.",
 )
 @click.option("--seed", type=int, default=1, show_default=True)
 @click.option("--threads", type=click.IntRange(min=0), default=0, help="CPU threads; 0 leaves it to PyTorch.")
 @common_options
 def train(  # noqa: PLR0917 - click passes them by name
-    data: Path, out: Path, checkpoint: Path | None, teacher: Path | None, seed: int, threads: int, config: Path | None
+    data: Path,
+    out: Path,
+    checkpoint: Path | None,
+    teacher: Path | None,
+    minutes: float | None,
+    resume: bool,
+    seed: int,
+    threads: int,
+    config: Path | None,
 ) -> None:
     """Train a classifier from labelled rows, keeping a test part out of sight, and write a checkpoint.
+
+    OUT.work keeps the teacher, the curve so far and, every 100 steps, the student, so that a stopped run can --resume.
 
     Next: `valuedrift export`. Needs the extra valuedrift[export] (PyTorch).
     """
@@ -42,8 +58,8 @@ def train(  # noqa: PLR0917 - click passes them by name
 
     settings_are_sound(config)
     with export_extra():
-        from export.distil import DistilOptions
         from export.finetune import FinetuneOptions
+        from export.learner import DistilOptions
         from export.teaching import TeachingOptions
         from export.train import TrainOptions
         from export.train import train as run
@@ -52,10 +68,11 @@ def train(  # noqa: PLR0917 - click passes them by name
         out=out,
         checkpoint=checkpoint,
         teacher=teacher,
+        resume=resume,
         seed=seed,
         threads=threads,
         teaching=TeachingOptions(seed=seed),
-        distilling=DistilOptions(seed=seed),
+        distilling=DistilOptions(seed=seed, minutes=minutes),
         finetuning=FinetuneOptions(seed=seed),
     )
     with stages() as progress:

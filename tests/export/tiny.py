@@ -8,7 +8,7 @@ import torch
 from tokenizers import Tokenizer
 from tokenizers.models import WordLevel
 from tokenizers.pre_tokenizers import Whitespace
-from transformers import T5Config, T5ForConditionalGeneration
+from transformers import BertConfig, BertModel, T5Config, T5ForConditionalGeneration
 
 from models.labels import LABELS
 
@@ -55,5 +55,25 @@ def write_checkpoint(folder: Path, *, sentinels: int = 5, **changes: object) -> 
     }  # fmt: skip
     torch.manual_seed(0)
     T5ForConditionalGeneration(T5Config(**(plain | changes))).save_pretrained(folder)
+    tokenizer.save(str(folder / "tokenizer.json"))
+    return folder
+
+
+def write_minilm(folder: Path) -> Path:
+    """Writes a BERT with random weights and its tokenizer, as the package that carries MiniLM has them."""
+    specials = ["[PAD]", "[UNK]", "[CLS]", "[SEP]"]
+    vocabulary = {word: place for place, word in enumerate([*specials, "…", "request", "number", *_WORDS])}
+    tokenizer = Tokenizer(WordLevel(vocabulary, unk_token="[UNK]"))
+    tokenizer.pre_tokenizer = Whitespace()
+    tokenizer.add_special_tokens(specials)
+    torch.manual_seed(0)
+    config = BertConfig(
+        vocab_size=len(vocabulary), hidden_size=32, num_hidden_layers=2, num_attention_heads=4, intermediate_size=64,
+        max_position_embeddings=240,
+    )  # fmt: skip
+    bert = BertModel(config)
+    with torch.no_grad():
+        bert.embeddings.word_embeddings.weight.normal_(std=0.5)  # the padding's too: a decoder starts from it
+    bert.save_pretrained(folder)
     tokenizer.save(str(folder / "tokenizer.json"))
     return folder
