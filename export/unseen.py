@@ -14,10 +14,10 @@ from torch import Tensor, nn
 from transformers import BertModel
 
 from export.evaluate import EvaluateOptions
+from export.minilm import minilm_folder
 from export.report import UnseenSource
 from export.rows import NONE, Row, read_folder
 from export.split import split_by_request
-from export.train import minilm_folder
 from models.labels import LABELS
 from models.onnx_t5 import read_tokenizer
 
