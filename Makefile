@@ -9,7 +9,7 @@ PROGRAMS := prometheus prometheus-alertmanager
 TEST_PROCESSES ?= 3
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test chaos soak test-programs test-security fuzz test-export lint lint-export format bench evaluation wheel clean
+.PHONY: help install demo test chaos soak test-kills test-programs test-security fuzz test-export lint lint-export format bench evaluation wheel clean
 
 help: ## show what can be made
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 22
@@ -30,6 +30,9 @@ chaos: .venv/.dev ## kills, zombies, cuts and a failing broker, then an audit: S
 MINUTES ?= 30
 soak: .venv/.dev ## one long run under faults: nothing lost or doubled, and the slope of the workers' memory (MINUTES=30)
 	$(BIN)/python -m tests.chaos soak $(MINUTES)
+
+test-kills: .venv/.dev ## programs killed at bad moments, and started again
+	$(BIN)/python -m pytest -m kills --numprocesses $(TEST_PROCESSES) --dist worksteal
 
 test-programs: .venv/.dev ## tests against programs of Debian (installed with apt-get where missing)
 	@for program in $(PROGRAMS); do dpkg-query --show $$program >/dev/null 2>&1 || missing="$$missing $$program"; done; \

@@ -20,6 +20,8 @@ from tests.integration.workers import (
     worker_variables,
 )
 
+pytestmark = pytest.mark.kills
+
 USUAL = {"helpful_aligned": 176, "refusal_appropriate": 20, "refusal_excessive": 4}
 CHANGED = {"helpful_aligned": 90, "refusal_appropriate": 20, "refusal_excessive": 90}
 

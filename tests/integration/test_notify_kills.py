@@ -25,6 +25,8 @@ from tests.integration.processes import end, eventually, start
 from tests.integration.receivers import Request, Tools, status
 from tests.unit.histories import alert
 
+pytestmark = pytest.mark.kills
+
 
 @pytest.fixture
 def env(environment: dict[str, str], kafka: KafkaSettings, tools: Tools) -> dict[str, str]:

@@ -81,6 +81,7 @@ def test_a_growing_file_is_followed_across_rotation_and_restart(
         assert mine == sorted(mine), "each monitor's order is that of the files"
 
 
+@pytest.mark.kills
 def test_a_tail_that_is_killed_again_and_again_loses_and_repeats_nothing(
     topics: KafkaSettings, environment: dict[str, str], tmp_path: Path
 ) -> None:
@@ -209,6 +210,7 @@ def test_the_journal_survives_what_it_describes(tmp_path: Path) -> None:
     files.close()
 
 
+@pytest.mark.kills
 def test_a_broker_that_goes_away_is_waited_for_and_no_line_is_lost_or_repeated(tmp_path: Path) -> None:
     path, broker = tmp_path / "chat.jsonl", LocalBroker(data=tmp_path / "kafka")
     with broker:

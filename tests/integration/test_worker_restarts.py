@@ -16,6 +16,8 @@ from tests.integration.workers import (
     worker_variables,
 )
 
+pytestmark = pytest.mark.kills
+
 COUNTS = {"helpful_aligned": 500, "refusal_appropriate": 60, "refusal_excessive": 20, "off_topic": 20}
 
 SLOW = 0.1

@@ -42,6 +42,7 @@ def test_a_budget_stops_the_run_and_a_later_run_goes_on(
     assert probes(out) == whole(3, 20)
 
 
+@pytest.mark.kills
 def test_a_killed_run_goes_on_without_asking_twice(sample: Sample, server: str, prompts: Path, tmp_path: Path) -> None:
     out = tmp_path / "o.jsonl"
     more = ("-k", "40", "--per-request", "1", "--concurrency", "1")

@@ -57,6 +57,7 @@ def test_answers_arrive_once_each_under_the_key_of_their_monitor(
     assert waiting(tmp_path / "cache") == []
 
 
+@pytest.mark.kills
 def test_a_killed_run_goes_on_and_asks_for_nothing_twice(
     server: str, kafka: KafkaSettings, make_topic: MakeTopic, keyed: dict[str, str], tmp_path: Path
 ) -> None:
