@@ -15,7 +15,7 @@ from export.evaluate import EvaluateOptions, evaluate
 from export.finetune import FinetuneOptions
 from export.mixtures import Sample
 from export.train import TrainOptions, train
-from models.bundle import verify
+from models.bundle import load_manifest, verify
 from models.classifier import Pair
 from models.onnx_t5 import load as load_bundle
 from tests.export.tiny import write_checkpoint, write_rows
@@ -45,6 +45,7 @@ def test_a_trained_classifier_learns_is_exported_and_says_the_same_in_the_runtim
     samples = [Sample(prompt=p.prompt, response=p.response, label=None, kind=None) for p in texts]
     again = load_checkpoint(tmp_path / "trained")
     again.model.eval()
+    again.model.temperature.fill_(load_manifest(tmp_path / "bundle").temperature)  # export fits its own, on more rows
     with torch.no_grad():
         for place, row in enumerate(encode_samples(samples, again.tokenizer, again.note.layout)):
             wanted = again.model(torch.tensor([row.ids]), torch.ones(1, len(row.ids), dtype=torch.long)).softmax(-1)
