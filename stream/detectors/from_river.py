@@ -48,7 +48,23 @@ def river_detector(name: str, parameters: Mapping[str, float | int | str] | None
     raise ValueError(f"river has no drift detector {name!r}; it has {', '.join(sorted(known))}")
 
 
-class OnEntropy:
+class _Reticent:
+    """What river's detectors do not tell, and the contract asks for."""
+
+    @property
+    def statistic(self) -> None:
+        """None: river's detectors do not tell."""
+
+    @property
+    def threshold(self) -> None:
+        """None: river's detectors do not tell."""
+
+    @property
+    def onset(self) -> None:
+        """None: river's detectors do not tell."""
+
+
+class OnEntropy(_Reticent):
     """A detector of river's that watches S of the last `window` responses, one value a response once the window is full.
 
     It cannot see a change that leaves S as it is, such as two categories that change places.
@@ -78,18 +94,6 @@ class OnEntropy:
         return bool(self._inner.drift_detected)
 
     @property
-    def statistic(self) -> None:
-        """None: river's detectors do not tell."""
-
-    @property
-    def threshold(self) -> None:
-        """None: river's detectors do not tell."""
-
-    @property
-    def onset(self) -> None:
-        """None: river's detectors do not tell."""
-
-    @property
     def contributors(self) -> tuple[Contributor, ...]:
         """Empty: S alone does not say what moved."""
         return ()
@@ -110,7 +114,7 @@ class OnEntropy:
             self._inner.update(math.fsum([terms[count] for count in self._counts]))
 
 
-class OnShares:
+class OnShares(_Reticent):
     """One detector of river's for each category, which watches whether a response is of it (1) or not (0); any of them raises the alarm.
 
     After a detection all of them begin anew.
@@ -129,18 +133,6 @@ class OnShares:
     def drift_detected(self) -> bool:
         """Whether the last update raised an alarm."""
         return self._detected
-
-    @property
-    def statistic(self) -> None:
-        """None: river's detectors do not tell."""
-
-    @property
-    def threshold(self) -> None:
-        """None: river's detectors do not tell."""
-
-    @property
-    def onset(self) -> None:
-        """None: river's detectors do not tell."""
 
     @property
     def contributors(self) -> tuple[Contributor, ...]:
