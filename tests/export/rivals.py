@@ -34,6 +34,21 @@ def in_pytorch(checkpoint: Path, threads: int) -> Run:
     """Returns the model's forward as transformers computes it, in fp32."""
     torch.set_num_threads(threads)
     model = T5ForConditionalGeneration.from_pretrained(checkpoint, local_files_only=True, dtype=torch.float32).eval()
+    return _first_step(model)
+
+
+def in_two_graphs(checkpoint: Path, threads: int) -> Run:
+    """Returns the model as optimum exports it by itself, encoder and decoder without cache, in fp32."""
+    options = ort.SessionOptions()
+    options.intra_op_num_threads = threads
+    options.log_severity_level = 3
+    model = ORTModelForSeq2SeqLM.from_pretrained(
+        checkpoint, export=True, use_cache=False, session_options=options, provider="CPUExecutionProvider"
+    )
+    return _first_step(model)
+
+
+def _first_step(model: T5ForConditionalGeneration | ORTModelForSeq2SeqLM) -> Run:
     start = model.config.decoder_start_token_id
 
     def run(input_ids: Ids, attention_mask: Ids) -> NDArray[np.float32]:
@@ -47,31 +62,6 @@ def in_pytorch(checkpoint: Path, threads: int) -> Run:
                 .logits[:, 0]
                 .numpy()
             )
-        return logits
-
-    return run
-
-
-def in_two_graphs(checkpoint: Path, threads: int) -> Run:
-    """Returns the model as optimum exports it by itself, encoder and decoder without cache, in fp32."""
-    options = ort.SessionOptions()
-    options.intra_op_num_threads = threads
-    options.log_severity_level = 3
-    model = ORTModelForSeq2SeqLM.from_pretrained(
-        checkpoint, export=True, use_cache=False, session_options=options, provider="CPUExecutionProvider"
-    )
-    start = model.config.decoder_start_token_id
-
-    def run(input_ids: Ids, attention_mask: Ids) -> NDArray[np.float32]:
-        logits: NDArray[np.float32] = (
-            model(
-                input_ids=torch.from_numpy(input_ids),
-                attention_mask=torch.from_numpy(attention_mask),
-                decoder_input_ids=torch.full((len(input_ids), 1), start),
-            )
-            .logits[:, 0]
-            .numpy()
-        )
         return logits
 
     return run
