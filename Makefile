@@ -8,8 +8,11 @@ PROGRAMS := prometheus prometheus-alertmanager
 # Tests wait more than they compute, and each process starts a Kafka of its own (300 MB).
 TEST_PROCESSES ?= 3
 
+# Tests start a hundred programs; each would compile all modules anew.
+unexport PYTHONDONTWRITEBYTECODE
+
 .DEFAULT_GOAL := help
-.PHONY: help install demo test chaos soak test-kills test-programs test-security fuzz test-export lint lint-export format bench evaluation wheel clean
+.PHONY: help install demo test chaos soak test-demo test-kills test-programs test-security fuzz test-export lint lint-export format bench evaluation wheel clean
 
 help: ## show what can be made
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 22
@@ -30,6 +33,9 @@ chaos: .venv/.dev ## kills, zombies, cuts and a failing broker, then an audit: S
 MINUTES ?= 30
 soak: .venv/.dev ## one long run under faults: nothing lost or doubled, and the slope of the workers' memory (MINUTES=30)
 	$(BIN)/python -m tests.chaos soak $(MINUTES)
+
+test-demo: .venv/.dev ## the demo from beginning to end, and stopped on its way
+	$(BIN)/python -m pytest -m demo
 
 test-kills: .venv/.dev ## programs killed at bad moments, and started again
 	$(BIN)/python -m pytest -m kills --numprocesses $(TEST_PROCESSES) --dist worksteal

@@ -53,13 +53,19 @@ class Proxy:
         with self.lock:
             number = len(self.requests)
             self.requests.append(sent)
+            handler.counted = True
             self.at_once += 1
             self.most_at_once = max(self.most_at_once, self.at_once)
         try:
             self._answer(self.fault(number, sent), handler, sent)
         finally:
-            with self.lock:
-                self.at_once -= 1
+            self.leave(handler)
+
+    def leave(self, handler: "_Handler") -> None:
+        """The request of this handler no longer counts as under way: to be said before its answer is, or the next one overlaps."""
+        with self.lock:
+            self.at_once -= handler.counted
+            handler.counted = False
 
     def _answer(self, fault: Fault, handler: "_Handler", sent: Json) -> None:
         match fault:
@@ -90,6 +96,7 @@ class Proxy:
 
 class _Handler(BaseHTTPRequestHandler):
     proxy: Proxy
+    counted = False
 
     def do_POST(self) -> None:
         self.proxy.handle(self, json.loads(self.rfile.read(int(self.headers["Content-Length"]))))
@@ -101,10 +108,12 @@ class _Handler(BaseHTTPRequestHandler):
         linger = struct.pack("ii", 1, 0)  # closing then resets instead of ending politely
         self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
         self.close_connection = True
+        self.proxy.leave(self)
         self.rfile.close()
         self.connection.close()
 
     def reply(self, status: int, headers: Mapping[str, str], body: bytes) -> None:
+        self.proxy.leave(self)
         self.send_response(status)
         for name, value in headers.items():
             self.send_header(name, value)
