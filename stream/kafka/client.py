@@ -1,6 +1,7 @@
 """Kafka clients as the settings say: they connect within seconds or say which address did not answer."""
 
 import logging
+import math
 import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -62,6 +63,9 @@ def open_consumer(settings: KafkaSettings, *, group: str | None = None) -> Itera
             auto_offset_reset="earliest",
             allow_auto_create_topics=False,
         )
+        # While a heartbeat is overdue, as when the broker hangs, kafka-python 3 lets `poll` wait 0 ms, over and over, at full load
+        # of the processor. There is no need to hurry: heartbeats are sent by a thread of the client's own.
+        client._coordinator.time_to_next_poll = lambda: math.inf
         try:
             yield client
         finally:

@@ -89,6 +89,7 @@ class Courier:
                 try:
                     self._turn()
                 except Reassigned:
+                    self._orders.stop.wait(TURN)  # the group may need many rounds until it agrees
                     continue
                 except _Stopped:
                     return
