@@ -1,7 +1,7 @@
 """Logging of a process that runs for long: our lines from INFO, the libraries' from WARNING, on standard error.
 
-While a broker is away Kafka's clients say so many times a second; the same line of a library stands once in a while only, and its
-tracebacks only where they were asked for. Texts of prompts and responses are in no line.
+While a broker is away Kafka's clients say so many times a second; `stream.kafka.presence` says it once instead. Any other line of a library
+stands once in a while only, and its tracebacks only where they were asked for. Texts of prompts and responses are in no line.
 """
 
 import json
@@ -15,6 +15,22 @@ OURS = "stream"
 REPEAT_AFTER = 60.0
 """Seconds until a library may say the same again."""
 
+AWAY = (
+    "Auto offset commit failed",
+    "Cannot send",
+    "Could not send",
+    "Error sending",
+    "Failed fetch",
+    "Group Coordinator Request failed",
+    "Heartbeat",
+    "LeaveGroup request failed",
+    "Marking the coordinator dead",
+    "OffsetCommit failed before join",
+    "Unable connect to",
+    "Unable to request metadata",
+    "Unable to update metadata",
+)
+"""How the lines begin with which aiokafka says that a server does not answer, or did not for a while."""
 
 Form = Literal["text", "json"]
 
@@ -30,6 +46,7 @@ def set_up(*, debug: bool, form: Form = "text") -> None:
     logging.getLogger(OURS).setLevel(logging.INFO)
     for module in ("driver", "table"):  # Faust logs under the module of the class, also of those derived from its own
         logging.getLogger(f"{OURS}.worker.{module}").setLevel(logging.WARNING)
+    logging.getLogger("mode.timers").setLevel(logging.ERROR)  # it warns whenever the machine is busy
 
 
 def formatter(form: Form) -> logging.Formatter:
@@ -50,7 +67,7 @@ class JsonLines(logging.Formatter):
 
 
 class Sparse(logging.Filter):
-    """Lets a library's message pass once every REPEAT_AFTER seconds, whatever is filled into it, and never its traceback."""
+    """Lets a message of a library pass once every REPEAT_AFTER seconds, whatever is filled into it, without its traceback; AWAY never."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -61,6 +78,8 @@ class Sparse(logging.Filter):
         record.exc_info = record.exc_text = record.stack_info = None
         if record.name.split(".")[0] == OURS and record.levelno < logging.ERROR:
             return True
+        if record.name.startswith("aiokafka") and str(record.msg).startswith(AWAY):
+            return False
         message, now = (record.name, str(record.msg)), time.monotonic()
         last = self._said.get(message)
         if last is not None and now - last < REPEAT_AFTER:

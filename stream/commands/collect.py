@@ -50,6 +50,7 @@ def collect(
     from stream.collect import application, require_token, sender, serve
     from stream.config import environment_secret, load
     from stream.kafka.client import open_producer
+    from stream.kafka.presence import watched
     from stream.kafka.topics import MAX_INPUT_BYTES, require_topics
 
     settings = load(config, bootstrap_servers=bootstrap_servers)
@@ -67,7 +68,10 @@ def collect(
         def ready(address: str) -> None:
             click.echo(f"collecting at {address} into {topic}")
 
-        with open_producer(settings.kafka, max_request_size=MAX_INPUT_BYTES) as producer:
+        with (
+            open_producer(settings.kafka, max_request_size=MAX_INPUT_BYTES) as producer,
+            watched(settings.kafka, meanwhile="posts that it does not take in time are answered 503"),
+        ):
             app = application(sender(producer, topic), monitor_by=settings.monitor.monitor_by, token=token)
             await serve(app, host, port, ready=ready, stop=stop.wait())
 

@@ -57,6 +57,7 @@ def tail(
     from stream import logs
     from stream.config import load, state_folder
     from stream.errors import InputError
+    from stream.kafka.presence import watched
     from stream.tail import Order, Tally
     from stream.tail import tail as follow
 
@@ -82,7 +83,8 @@ def tail(
     for name in (signal.SIGTERM, signal.SIGINT):
         signal.signal(name, lambda *_: stop.set())
     click.echo(f"following {path} into {topic}; the journal is {order.journal}", err=True)
-    follow(settings, order, stop=stop, tally=tally)
+    with watched(settings.kafka, meanwhile="lines wait in their files, none is lost"):
+        follow(settings, order, stop=stop, tally=tally)
     _report(tally, topic)
 
 

@@ -3,6 +3,7 @@
 import logging
 import math
 import socket
+import ssl
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -117,6 +118,16 @@ def addresses(servers: str) -> list[tuple[str, int]]:
             raise BrokerError(f"{server!r} is no Kafka address; write host:port, for example 127.0.0.1:9092")
         found.append((host.strip("[]"), int(port)))
     return found
+
+
+def ssl_context(settings: KafkaSettings) -> ssl.SSLContext | None:
+    """What verifies the server, and names the client where it has a certificate; None where TLS is not spoken."""
+    if "SSL" not in settings.security_protocol:
+        return None
+    context = ssl.create_default_context(cafile=settings.ssl_cafile)
+    if settings.ssl_certfile is not None:
+        context.load_cert_chain(settings.ssl_certfile, settings.ssl_keyfile)
+    return context
 
 
 def _options(settings: KafkaSettings) -> Options:

@@ -9,6 +9,7 @@ from stream.codec.alert import decode_alert
 from stream.config import Settings
 from stream.errors import RecordError, SettingsError
 from stream.kafka.client import open_producer
+from stream.kafka.presence import watched
 from stream.kafka.read import read_topic
 from stream.kafka.topics import MAX_OUTPUT_BYTES, require_topics
 from stream.notify.courier import Courier, Orders
@@ -36,6 +37,7 @@ def notify(settings: Settings, orders: Orders) -> bool:
     """
     _require(settings)
     with open_producer(settings.kafka, max_request_size=MAX_OUTPUT_BYTES) as producer, ExitStack() as stack:
+        stack.enter_context(watched(settings.kafka, meanwhile="alerts wait there, none is lost"))
         ledger = Ledger(settings, producer)
         sinks = _sinks(settings, read_secret, producer, stack)
         ledger.create_topics()

@@ -7,7 +7,7 @@ from faust.types import TopicT
 from yarl import URL
 
 from stream.config import KafkaSettings, Settings
-from stream.kafka.client import addresses
+from stream.kafka.client import addresses, ssl_context
 from stream.worker.driver import WorkerApp
 
 COMMIT_SECONDS = 0.5
@@ -36,7 +36,7 @@ def new_app(settings: Settings, stage: str) -> WorkerApp:
     is in flight is delivered and committed (`stream_wait_empty`).
     """
     kafka = settings.kafka
-    context = _ssl_context(kafka)
+    context = ssl_context(kafka)
     return WorkerApp(
         group_name(settings, stage),
         broker=[
@@ -73,15 +73,6 @@ def source(app: WorkerApp, topic: str) -> TopicT:
     return app.topic(
         topic, key_type=bytes, value_type=bytes, key_serializer="raw", value_serializer="raw", allow_empty=True
     )
-
-
-def _ssl_context(kafka: KafkaSettings) -> ssl.SSLContext | None:
-    if "SSL" not in kafka.security_protocol:
-        return None
-    context = ssl.create_default_context(cafile=kafka.ssl_cafile)
-    if kafka.ssl_certfile is not None:
-        context.load_cert_chain(kafka.ssl_certfile, kafka.ssl_keyfile)
-    return context
 
 
 def _credentials(kafka: KafkaSettings, context: ssl.SSLContext | None) -> faust.auth.Credentials | None:

@@ -14,6 +14,7 @@ from stream.core.taxonomy import Taxonomy
 from stream.formats.missing_time import RecordTime
 from stream.health import HealthServer
 from stream.kafka.memo import Memo
+from stream.kafka.presence import watched
 from stream.metrics import Metrics
 from stream.pipeline import Classify, Detect
 from stream.worker.app import new_app, notes_group
@@ -75,16 +76,17 @@ async def _run(job: Job, plan: Plan, say: Say) -> None:
     classify = None if job.classifier is None else _classify_stage(job, job.classifier, around)
     detect = _detect_stage(job, plan, around) if job.detects else None
     stages: list[Stage[Any]] = [stage for stage in (classify, detect) if stage is not None]
-    server = HealthServer(vitals_of(job.settings, stages, detect, around))
-    try:
-        url = await server.start(settings.worker.health_host, settings.worker.health_port)
-        for line in _introduction(job, plan, url):
-            say(line)
-        await serve(stages, failure, say=say)
-    finally:
-        for stage in stages:
-            stage.close()
-        await server.stop()
+    with watched(settings.kafka, meanwhile="retrying, nothing is lost") as presence:
+        server = HealthServer(vitals_of(job.settings, stages, detect, around, presence=presence))
+        try:
+            url = await server.start(settings.worker.health_host, settings.worker.health_port)
+            for line in _introduction(job, plan, url):
+                say(line)
+            await serve(stages, failure, say=say)
+        finally:
+            for stage in stages:
+                stage.close()
+            await server.stop()
 
 
 def _classify_stage(job: Job, classifier: Classifier, around: Surroundings) -> ClassifyStage:

@@ -8,6 +8,7 @@ from typing import Any
 from stream import times
 from stream.config import Settings
 from stream.health import MonitorRow, StageRow, Status, Vitals
+from stream.kafka.presence import Presence
 from stream.metrics import wall_clock
 from stream.worker import glance
 from stream.worker.app import group_name
@@ -16,7 +17,12 @@ from stream.worker.stage import Stage, Surroundings
 
 
 def vitals_of(
-    settings: Settings, stages: Sequence[Stage[Any]], detect: DetectStage | None, around: Surroundings
+    settings: Settings,
+    stages: Sequence[Stage[Any]],
+    detect: DetectStage | None,
+    around: Surroundings,
+    *,
+    presence: Presence,
 ) -> Vitals:
     """Where the health endpoint takes its answers from."""
 
@@ -27,6 +33,8 @@ def vitals_of(
         return None if around.failure.error is None else str(around.failure.error)
 
     def unready() -> str | None:
+        if away := presence.away():
+            return away
         waiting = [stage.name for stage in stages if not stage.ready]
         return f"waiting for partitions and state of: {', '.join(waiting)}" if waiting else None
 

@@ -27,6 +27,14 @@ def test_another_message_and_another_library_still_pass() -> None:
     assert sparse.filter(record("faust.app", "away"))
 
 
+def test_what_says_that_a_server_does_not_answer_is_left_to_ours() -> None:
+    sparse = Sparse()
+    assert not sparse.filter(
+        record("aiokafka", "Unable connect to node with id %s: %s", 1, "closed", level=logging.ERROR)
+    )
+    assert sparse.filter(record("aiokafka.cluster", "Topic %s is not authorized", "t", level=logging.ERROR))
+
+
 def test_our_own_lines_always_pass() -> None:
     sparse = Sparse()
     assert all(sparse.filter(record("stream.worker.detect", "an alert", level=logging.INFO)) for _ in range(3))
