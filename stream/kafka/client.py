@@ -4,13 +4,16 @@ import logging
 import math
 import socket
 import ssl
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from kafka import KafkaConsumer, KafkaProducer
 from kafka.admin import KafkaAdminClient
 from kafka.errors import KafkaConnectionError, KafkaError, KafkaTimeoutError
+from kafka.net import inet
+from kafka.net.compat import KafkaNetClient
+from kafka.net.inet import KafkaNetSocket
 
 from stream.config import KafkaSettings
 from stream.errors import BrokerError
@@ -31,6 +34,22 @@ logging.getLogger("kafka.coordinator.consumer").setLevel(logging.CRITICAL)
 Options = dict[str, str | int | list[str] | None]
 
 
+class _Socket(KafkaNetSocket):  # type: ignore[misc] # kafka-python has no types
+    """Closes what is still connecting when its client is closed, or cannot connect: kafka-python 3.0 forgets that socket, open."""
+
+    SCHEMES = ()
+
+    async def sock_connect(self, net: object, sock: socket.socket, *arguments: object, **options: object) -> object:
+        try:
+            return await super().sock_connect(net, sock, *arguments, **options)
+        except BaseException:
+            sock.close()
+            raise
+
+
+inet.KafkaNetSocket = _Socket
+
+
 @contextmanager
 def open_admin(settings: KafkaSettings) -> Iterator[KafkaAdminClient]:
     """A client that manages topics; closed afterwards. Kafka's errors inside the block become BrokerError.
@@ -39,7 +58,8 @@ def open_admin(settings: KafkaSettings) -> Iterator[KafkaAdminClient]:
         BrokerError: no server answers, or one refuses.
     """
     with _translated(settings):
-        client = KafkaAdminClient(**_options(settings), request_timeout_ms=15_000)
+        with _opened() as net:
+            client = KafkaAdminClient(**_options(settings), kafka_client=net, request_timeout_ms=15_000)
         try:
             yield client
         finally:
@@ -56,14 +76,16 @@ def open_consumer(settings: KafkaSettings, *, group: str | None = None) -> Itera
         BrokerError: no server answers, or one refuses.
     """
     with _translated(settings):
-        client = KafkaConsumer(
-            **_options(settings),
-            group_id=group,
-            session_timeout_ms=10_000,
-            enable_auto_commit=False,
-            auto_offset_reset="earliest",
-            allow_auto_create_topics=False,
-        )
+        with _opened() as net:
+            client = KafkaConsumer(
+                **_options(settings),
+                kafka_client=net,
+                group_id=group,
+                session_timeout_ms=10_000,
+                enable_auto_commit=False,
+                auto_offset_reset="earliest",
+                allow_auto_create_topics=False,
+            )
         # While a heartbeat is overdue, as when the broker hangs, kafka-python 3 lets `poll` wait 0 ms, over and over, at full load
         # of the processor. There is no need to hurry: heartbeats are sent by a thread of the client's own.
         client._coordinator.time_to_next_poll = lambda: math.inf
@@ -83,16 +105,18 @@ def open_producer(settings: KafkaSettings, *, max_request_size: int) -> Iterator
         BrokerError: no server answers, or one refuses, or records were still under way 10 s after the block.
     """
     with _translated(settings):
-        client = KafkaProducer(
-            **_options(settings),
-            acks="all",
-            enable_idempotence=True,
-            linger_ms=20,
-            batch_size=256 * 1024,
-            max_request_size=max_request_size,
-            max_block_ms=10_000,
-            allow_auto_create_topics=False,
-        )
+        with _opened() as net:
+            client = KafkaProducer(
+                **_options(settings),
+                kafka_client=net,
+                acks="all",
+                enable_idempotence=True,
+                linger_ms=20,
+                batch_size=256 * 1024,
+                max_request_size=max_request_size,
+                max_block_ms=10_000,
+                allow_auto_create_topics=False,
+            )
         try:
             yield client
         finally:
@@ -168,6 +192,23 @@ def _require_reachable(servers: str) -> None:
         f"no Kafka answers at {servers} ({'; '.join(reasons)}). Start one with `valuedrift broker`, or name yours with "
         "--bootstrap-servers"
     )
+
+
+@contextmanager
+def _opened() -> Iterator[Callable[..., KafkaNetClient]]:
+    """What kafka-python makes its network client by; closed if the block fails, because a client that cannot begin leaves it open."""
+    made: list[KafkaNetClient] = []
+
+    def make(**options: object) -> KafkaNetClient:
+        made.append(KafkaNetClient(**options))
+        return made[-1]
+
+    try:
+        yield make
+    except BaseException:
+        for net in made:
+            net.close()
+        raise
 
 
 @contextmanager

@@ -107,6 +107,9 @@ def worker(
         try:
             yield Process(process.pid, _await_ready(process, errors))
         finally:
+            if (status := process.poll()) is not None:
+                errors.seek(0)
+                print(f"the worker is gone, status {status}: {errors.read()}", file=sys.stderr)
             process.terminate()
             process.wait(20)
 
