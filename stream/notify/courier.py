@@ -187,6 +187,8 @@ class Courier:
     def _repeat(self) -> None:
         if not isinstance(self._sink, Repeating) or time.monotonic() < self._repeat_at:
             return
+        if not self._inbox.exhausted:
+            return  # the end of an incident may wait there, told already by a process that was killed: this would open it again
         self._repeat_at = time.monotonic() + self._sink.repeat_every
         mine = [alert for alert in self._incidents.open() if wants(self.receiver, alert)]
         self._judge(self._sink.repeat(mine, at=time.time()))

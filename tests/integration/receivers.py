@@ -143,7 +143,7 @@ class Tools:
 
 @contextmanager
 def serving() -> Iterator[Tools]:
-    """PagerDuty at /v2/enqueue, Slack at its path, a signed webhook at /hook, and /sink, which takes anything."""
+    """PagerDuty at /v2/enqueue, Slack at its path, a signed webhook at /hook; /sink and Alertmanager's path take anything."""
     server = ThreadingHTTPServer(("127.0.0.1", 0), _Handler)
     tools = Tools(f"http://127.0.0.1:{server.server_address[1]}")
     server.tools = tools  # type: ignore[attr-defined]
@@ -197,7 +197,7 @@ def _answer(tools: Tools, request: Request) -> tuple[int, bytes]:
                 SLACK.decode(request.body)
             case "/hook":
                 Webhook(WEBHOOK_SECRET).verify(request.body, request.headers)
-            case "/sink":
+            case "/sink" | "/api/v2/alerts":
                 pass
             case _:
                 return 404, b"no_service"

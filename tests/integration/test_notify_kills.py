@@ -1,8 +1,10 @@
 """Killed, stopped, doubled or robbed of its offsets, `valuedrift notify` pages once for each incident and loses none."""
 
+import json
 import os
 import signal
 from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
@@ -26,6 +28,14 @@ from tests.integration.receivers import Request, Tools, status
 from tests.unit.histories import alert
 
 pytestmark = pytest.mark.kills
+
+ALERTMANAGER = """
+[[notify.receivers]]
+name = "prometheus"
+type = "alertmanager"
+url = "{url}"
+hold_s = 3600
+"""
 
 
 @pytest.fixture
@@ -78,6 +88,35 @@ def test_killed_again_and_again_it_pages_once_for_each_incident_and_loses_none(
     assert tools.opened == {each.dedup_key: 1 for each in alerts(12)}
     assert len(tools.requests) <= 12 + 2  # at most the one alert under way at each kill is told again
     assert undelivered(kafka, env) == []
+
+
+def keeps_open(request: Request) -> bool:
+    """Whether one of the posted alerts lasts, by Alertmanager's reading, for most of an hour more."""
+    soon = datetime.now(UTC) + timedelta(minutes=30)
+    return any(datetime.fromisoformat(each["endsAt"]) > soon for each in json.loads(request.body))
+
+
+def test_killed_right_after_it_told_an_end_it_does_not_open_the_incident_again(
+    kafka: KafkaSettings, env: dict[str, str], tools: Tools
+) -> None:
+    configure(ALERTMANAGER, tools)
+    send(kafka, FIRING)
+    assert once(env).returncode == 0
+    send(kafka, RESOLVED)
+    process = start("notify", environment=env)
+    tools.after = lambda request: None if keeps_open(request) else os.kill(process.pid, signal.SIGKILL)
+    try:
+        assert process.wait(60) == -signal.SIGKILL
+    finally:
+        end(process)
+    tools.after = lambda _: None
+    told = [keeps_open(request) for request in tools.accepted]
+    assert True in told
+    assert told[-1] is False
+    assert once(env).returncode == 0
+    again = [keeps_open(request) for request in tools.accepted[len(told) :]]
+    assert again
+    assert not any(again)
 
 
 def test_without_its_offsets_it_still_knows_what_it_told(
