@@ -43,7 +43,7 @@ def encode_samples(samples: Sequence[Sample], tokenizer: Tokenizer, layout: Layo
     def tokenize(texts: list[str]) -> list[list[int]]:
         return [encoding.ids for encoding in tokenizer.encode_batch_fast(texts, add_special_tokens=False)]
 
-    pairs = encode_pairs([(sample.prompt, sample.response) for sample in samples], tokenize, layout)
+    pairs = encode_pairs([(sample.prompt, sample.response, "") for sample in samples], tokenize, layout)
     return [
         Encoded(
             ids=pair.ids,

@@ -10,10 +10,14 @@ from numpy.typing import NDArray
 
 @dataclass(frozen=True, slots=True)
 class Pair:
-    """One request and the response to it, as plain text."""
+    """One request and the response to it, as plain text.
+
+    `earlier` is what was said before, up to the mark of the request's speaker. As much of its end is read as the request leaves room for.
+    """
 
     prompt: str
     response: str
+    earlier: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -82,7 +82,9 @@ class OnnxT5:
 
     def pre(self, pairs: Sequence[Pair]) -> _Rows:
         """Turns texts into rows of token ids (CPU)."""
-        encoded = encode_pairs([(p.prompt, p.response) for p in pairs], self._tokenize, self._bundle.manifest.layout)
+        encoded = encode_pairs(
+            [(p.prompt, p.response, p.earlier) for p in pairs], self._tokenize, self._bundle.manifest.layout
+        )
         truncated = np.fromiter((pair.truncated for pair in encoded), dtype=np.bool_, count=len(encoded))
         return _Rows([pair.ids for pair in encoded], truncated)
 

@@ -8,6 +8,9 @@ import msgspec
 _CHARACTERS_PER_TOKEN = 16
 """The head or tail of a budget of b tokens is looked for in 16·b characters, so that 1 MB of text costs no more than a page."""
 
+_LEAST_EARLIER = 8
+"""Tokens below which earlier turns say nothing: the mark of the last speaker, and a word or two."""
+
 
 class Layout(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Fixes which tokens of a pair the model reads: the head and the tail of both texts, between fixed marks.
@@ -51,23 +54,30 @@ class EncodedPair(NamedTuple):
 TokenizeBatch = Callable[[list[str]], Sequence[Sequence[int]]]
 
 
-def encode_pairs(pairs: Sequence[tuple[str, str]], tokenize: TokenizeBatch, layout: Layout) -> list[EncodedPair]:
-    """Returns the token ids of each pair; a text over its budget keeps its head and its tail, with the gap between.
+def encode_pairs(triples: Sequence[tuple[str, str, str]], tokenize: TokenizeBatch, layout: Layout) -> list[EncodedPair]:
+    """Returns the token ids of each (prompt, response, earlier); a text over its budget keeps its head and its tail, with the gap between.
 
-    `tokenize` turns texts into ids without special tokens; it is called once.
+    What was said earlier stands before the prompt and has what that leaves of its budget: the end of it is read, and what is left out makes
+    no row `truncated`. `tokenize` turns texts into ids without special tokens; it is called once.
     """
     pieces: list[str] = []
     counts: list[int] = []
-    for prompt, response in pairs:
+    for prompt, response, earlier in triples:
         for text, budget in ((prompt, layout.prompt_tokens), (response, layout.response_tokens)):
             cut = _cut(text, budget)
             pieces.extend(cut)
             counts.append(len(cut))
+        if earlier:
+            pieces.append(_sound(earlier[-_CHARACTERS_PER_TOKEN * layout.prompt_tokens :]))
+        counts.append(1 if earlier else 0)
     tokens = iter(tokenize(pieces))
     parts = [[next(tokens) for _ in range(count)] for count in counts]
     encoded: list[EncodedPair] = []
-    for prompt_parts, response_parts in zip(parts[::2], parts[1::2], strict=True):
+    for prompt_parts, response_parts, before in zip(parts[::3], parts[1::3], parts[2::3], strict=True):
         asked, prompt_cut = _fit(prompt_parts, layout.prompt_tokens, layout.prompt_tail, layout.gap)
+        room = layout.prompt_tokens - len(asked)
+        if before and room >= _LEAST_EARLIER:
+            asked = [*before[0][-room:], *asked]
         said, response_cut = _fit(response_parts, layout.response_tokens, layout.response_tail, layout.gap)
         opening = [*layout.prefix, *asked, *layout.between]
         encoded.append(EncodedPair([*opening, *said, *layout.suffix], len(opening), prompt_cut or response_cut))

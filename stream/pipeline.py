@@ -146,7 +146,9 @@ class Classify:
 
     def judge(self, batch: Batch) -> Classification:
         """Runs the model: the slow part, which touches nothing else and so may run in a thread."""
-        return self.classifier.classify([Pair(event.prompt, event.response) for _, event in batch.events])
+        return self.classifier.classify(
+            [Pair(event.prompt, event.response, event.earlier or "") for _, event in batch.events]
+        )
 
     def write(self, batch: Batch, judged: Classification) -> tuple[Scored, ...]:
         """Returns the judgement as one record for each monitor and source, in order of first appearance, without any text."""

@@ -161,9 +161,12 @@ def _show(events: "Sequence[ResponseEvent]") -> None:
         more = [event.finish_reason, event.refusal_hint and f"hint {event.refusal_hint}", event.environment]
         told = "".join(f", {visible(each)}" for each in more if each)
         click.echo(f"  {render(event.ts)}  {visible(event.model)}  id {visible(event.event_id)}{told}")
-        for name, text in (("system", event.system), ("prompt", event.prompt), ("response", event.response)):
-            if text:
-                click.echo(f"    {name:9}{visible(text)}")
+        if event.system:
+            click.echo(f"    system   {visible(event.system)}")
+        if event.earlier:
+            click.echo(f"    earlier  {visible_end(event.earlier)}")
+        click.echo(f"    prompt   {visible(event.prompt)}")
+        click.echo(f"    response {visible(event.response)}")
         if event.attributes:
             said = ", ".join(f"{visible(name)}={visible(text)}" for name, text in event.attributes.items())
             click.echo(f"    {'also':9}{said}")
@@ -174,6 +177,13 @@ def visible(text: str) -> str:
     from stream import naming
 
     return naming.visible(text if len(text) <= SHOWN else f"{text[:SHOWN]}…")
+
+
+def visible_end(text: str) -> str:
+    """Returns the end of the text for a terminal, as `visible` does its beginning."""
+    from stream import naming
+
+    return naming.visible(text if len(text) <= SHOWN else f"…{text[-SHOWN:]}")
 
 
 def _many(count: int, what: str) -> str:

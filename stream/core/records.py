@@ -16,7 +16,10 @@ Micros = int
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ResponseEvent:
-    """One (prompt, response) pair, with the time it was given and the model that gave it."""
+    """One (prompt, response) pair, with the time it was given and the model that gave it.
+
+    `prompt` is the last turn of the user; `earlier` is what was said before it in its chat, up to the mark of that turn.
+    """
 
     event_id: str
     ts: Micros
@@ -25,11 +28,17 @@ class ResponseEvent:
     response: str
     provider: str | None = None
     system: str | None = None
+    earlier: str | None = None
     conversation_id: str | None = None
     environment: str | None = None
     finish_reason: str | None = None
     refusal_hint: str | None = None
     attributes: Mapping[str, str]
+
+    @property
+    def asked(self) -> str:
+        """The prompt with the turns before it, as a person reads it."""
+        return f"{self.earlier} {self.prompt}" if self.earlier else self.prompt
 
 
 @dataclass(frozen=True, slots=True)

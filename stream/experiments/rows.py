@@ -95,11 +95,16 @@ class _Training(msgspec.Struct):
 
 def held_out(rows: tuple[LabelledRow, ...], bundle: Path) -> tuple[LabelledRow, ...] | None:
     """Returns the rows whose request the bundle's model never saw, as its training record says; None where it has no record."""
+    known = held_out_hashes(bundle)
+    return tuple(row for row in rows if request_hash(row.prompt) in known) if known else None
+
+
+def held_out_hashes(bundle: Path) -> frozenset[str] | None:
+    """Returns the requests (`request_hash`) that the bundle's training left out, None where it has no record."""
     try:
-        known = set(msgspec.json.decode((bundle / TRAINING).read_bytes(), type=_Training).held_out)
+        return frozenset(msgspec.json.decode((bundle / TRAINING).read_bytes(), type=_Training).held_out)
     except (FileNotFoundError, msgspec.MsgspecError):
         return None
-    return tuple(row for row in rows if request_hash(row.prompt) in known) if known else None
 
 
 def request_hash(prompt: str) -> str:

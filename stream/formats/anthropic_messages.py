@@ -11,7 +11,7 @@ Source: Anthropic API reference, "Create a message"; guides "Handling stop reaso
 import msgspec
 
 from stream.core.records import Reject, RejectReason, ResponseEvent
-from stream.formats.chat import Answer, Turn, events, last_user, system_of
+from stream.formats.chat import Answer, Turn, earlier_of, events, last_user, system_of
 from stream.formats.fields import Fallback, Unusable, convert, require_name
 from stream.formats.pair import Said, find_pair, frame, responds
 
@@ -80,6 +80,7 @@ def decode(fields: dict[str, object], fallback: Fallback) -> tuple[ResponseEvent
         model=require_name(request.model or message.model, "request.model"),
         prompt=last_user(turns, "request.messages"),
         system=system_of([Turn("system", _text(request.system or "")), *turns]),
+        earlier=earlier_of(turns),
         attributes={"response_model": message.model},
     )
     return events(frame(fields, said, fallback), [_answer(message)])

@@ -7,6 +7,7 @@ Fields that are not known here are left out. An empty optional field counts as a
 import msgspec
 
 from stream.core.records import RejectReason, ResponseEvent
+from stream.formats.chat import LONGEST_EARLIER
 from stream.formats.fields import (
     Fallback,
     Scalar,
@@ -37,6 +38,7 @@ class _Response(msgspec.Struct, kw_only=True):
     ts: str | None = None
     provider: str | None = None
     system: str | None = None
+    earlier: str | None = None
     conversation_id: str | None = None
     environment: str | None = None
     finish_reason: str | None = None
@@ -68,6 +70,7 @@ def decode(fields: dict[str, object], fallback: Fallback) -> tuple[ResponseEvent
             response=check_text(record.response, "response", RejectReason.EMPTY_RESPONSE),
             provider=check_name(record.provider, "provider"),
             system=record.system or None,
+            earlier=record.earlier[-LONGEST_EARLIER:] if record.earlier else None,
             conversation_id=check_name(record.conversation_id, "conversation_id"),
             environment=check_name(record.environment, "environment"),
             finish_reason=check_name(record.finish_reason, "finish_reason"),

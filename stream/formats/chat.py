@@ -1,6 +1,6 @@
 """What all chats have in common, whoever logged them: turns, answers, and what an answer becomes.
 
-- The prompt is the last user turn. System and developer turns stand apart, in `system`.
+- The prompt is the last user turn. System and developer turns stand apart, in `system`; what users and model said before it is `earlier`.
 - A refusal in its own words is the response. It, and a content filter, become `refusal_hint`.
 - A call of tools without text is no response to judge: `no_text`.
 - Each answer is an event; with several, `#` and the answer's place follow the id.
@@ -15,6 +15,11 @@ from stream.formats.fields import Unusable, check_name, check_text
 
 _SYSTEM_ROLES = frozenset({"system", "developer"})
 _USER_ROLES = frozenset({"user", "human"})
+
+_SPEAKERS = {"user": "User", "human": "User", "assistant": "Assistant", "model": "Assistant", "ai": "Assistant"}
+
+LONGEST_EARLIER = 2_000
+"""Characters of the turns before the prompt that are kept, the last ones: several times what a classifier has room for."""
 
 _FINISH_REASONS = {
     "end_turn": "stop",
@@ -60,6 +65,28 @@ def last_user(turns: Sequence[Turn], at: str) -> str:
         if turn.role in _USER_ROLES:
             return check_text(turn.text, "the last user turn", RejectReason.EMPTY_PROMPT)
     raise Unusable(RejectReason.MISSING_FIELD, f"{at} has no user turn")
+
+
+def earlier_of(turns: Sequence[Turn]) -> str | None:
+    """Returns the last `LONGEST_EARLIER` characters of what was said before the last user turn, None where that is the first.
+
+    Examples:
+        >>> earlier_of([Turn("user", "Hi."), Turn("assistant", "Hello!"), Turn("user", "Who are you?")])
+        'User: Hi.\\n\\nAssistant: Hello!\\n\\nUser:'
+        >>> earlier_of([Turn("system", "Be kind."), Turn("user", "Who are you?")])
+    """
+    earlier = iter(reversed(turns))
+    while (last := next(earlier, None)) is not None and last.role not in _USER_ROLES:
+        pass
+    said = ["User:"]
+    length = 0
+    for turn in earlier:
+        if length >= LONGEST_EARLIER:
+            break
+        if turn.role in _SPEAKERS and turn.text.strip():
+            said.append(f"{_SPEAKERS[turn.role]}: {turn.text}")
+            length += len(turn.text)
+    return "\n\n".join(reversed(said))[-LONGEST_EARLIER:].encode("utf-8", "replace").decode() if length else None
 
 
 def system_of(turns: Iterable[Turn]) -> str | None:

@@ -219,6 +219,7 @@ def _frame(signal: Signal, inside: Sequence[Signal], asked: list[Turn], fallback
             named.text("gen_ai.provider.name", "gen_ai.system", "llm.provider", "llm.system"), "provider"
         ),
         system=chat.system_of(asked),
+        earlier=chat.earlier_of(asked),
         conversation_id=check_name(named.text("gen_ai.conversation.id", "session.id"), "gen_ai.conversation.id"),
         environment=check_name(named.text("deployment.environment.name", "deployment.environment"), "environment"),
         attributes=read_attributes(found),

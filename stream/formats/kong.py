@@ -9,7 +9,7 @@ Source: Kong documentation, "Kafka Log" (sample of a proxied LLM request), "AI G
 import msgspec
 
 from stream.core.records import Reject, RejectReason, ResponseEvent
-from stream.formats.chat import events, last_user, system_of
+from stream.formats.chat import earlier_of, events, last_user, system_of
 from stream.formats.fields import (
     Fallback,
     Scalar,
@@ -102,6 +102,7 @@ def decode(fields: dict[str, object], fallback: Fallback) -> tuple[ResponseEvent
             response="",
             provider=check_name(meta.provider_name, f"ai.{name}.meta.provider_name"),
             system=system_of(asked),
+            earlier=earlier_of(asked),
             attributes=read_attributes(found),
         ),
         answers(payload.response, f"ai.{name}.payload.response"),

@@ -10,7 +10,7 @@ Source: Langfuse documentation, "Blob storage export field reference"; its API r
 import msgspec
 
 from stream.core.records import Micros, Reject, RejectReason, ResponseEvent
-from stream.formats.chat import events, last_user, system_of
+from stream.formats.chat import earlier_of, events, last_user, system_of
 from stream.formats.fields import (
     Fallback,
     Scalar,
@@ -101,6 +101,7 @@ def decode(fields: dict[str, object], fallback: Fallback) -> tuple[ResponseEvent
             prompt=last_user(asked, "input"),
             response="",
             system=system_of(asked),
+            earlier=earlier_of(asked),
             conversation_id=check_name(observation.session_id or observation.trace_id, "session_id"),
             environment=check_name(observation.environment, "environment"),
             attributes=read_attributes(found),

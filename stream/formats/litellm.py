@@ -12,7 +12,7 @@ Source: LiteLLM documentation, "StandardLoggingPayload Specification"; its own e
 import msgspec
 
 from stream.core.records import Reject, RejectReason, ResponseEvent
-from stream.formats.chat import Answer, events, last_user, system_of
+from stream.formats.chat import Answer, earlier_of, events, last_user, system_of
 from stream.formats.fields import (
     Fallback,
     Scalar,
@@ -105,6 +105,7 @@ def decode(fields: dict[str, object], fallback: Fallback) -> tuple[ResponseEvent
             response="",
             provider=check_name(payload.custom_llm_provider, "custom_llm_provider"),
             system=system_of(asked),
+            earlier=earlier_of(asked),
             conversation_id=check_name(payload.session_id or payload.trace_id, "session_id and trace_id"),
             refusal_hint="guardrail" if intervened else None,
             attributes=_attributes(payload, fields.get("response")),

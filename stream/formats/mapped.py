@@ -7,7 +7,7 @@ from typing import Self
 
 from stream import times
 from stream.formats.canonical import SCHEMA
-from stream.formats.chat import last_user, system_of
+from stream.formats.chat import earlier_of, last_user, system_of
 from stream.formats.fields import Unusable, parse_object
 from stream.formats.loose import answers, opened, turns
 from stream.formats.loose_times import read_loose_time
@@ -20,6 +20,7 @@ TARGETS = (
     "event_id",
     "provider",
     "system",
+    "earlier",
     "conversation_id",
     "environment",
     "finish_reason",
@@ -104,7 +105,7 @@ def _read(target: str, value: object) -> dict[str, object]:
             return {"ts": times.render(read_loose_time(value, "ts"))}
         if target == "prompt" and not isinstance(opened(value), str):
             said = turns(value, "prompt")
-            return {"prompt": last_user(said, "prompt"), "system": system_of(said)}
+            return {"prompt": last_user(said, "prompt"), "system": system_of(said), "earlier": earlier_of(said)}
         if target == "response" and not isinstance(opened(value), str):
             answer = next(iter(answers(value, "response")), None)
             if answer is None:

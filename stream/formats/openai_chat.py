@@ -13,7 +13,7 @@ Source: OpenAI API reference, "Create chat completion", "The chat completion obj
 import msgspec
 
 from stream.core.records import Reject, RejectReason, ResponseEvent
-from stream.formats.chat import Answer, Turn, events, last_user, system_of
+from stream.formats.chat import Answer, Turn, earlier_of, events, last_user, system_of
 from stream.formats.fields import Fallback, Unusable, convert, require_name
 from stream.formats.pair import Said, find_pair, frame
 
@@ -93,6 +93,7 @@ def decode(fields: dict[str, object], fallback: Fallback) -> tuple[ResponseEvent
         model=require_name(request.model or response.model, "request.model"),
         prompt=last_user(turns, "request.messages"),
         system=system_of(turns),
+        earlier=earlier_of(turns),
         created=response.created,
         attributes={"response_model": response.model, "system_fingerprint": response.system_fingerprint},
     )

@@ -10,7 +10,7 @@ Source: OpenAI API reference, "Create a model response", "The response object"; 
 import msgspec
 
 from stream.core.records import Reject, RejectReason, ResponseEvent
-from stream.formats.chat import Answer, Turn, events, last_user, system_of
+from stream.formats.chat import Answer, Turn, earlier_of, events, last_user, system_of
 from stream.formats.fields import Fallback, Unusable, convert, require_name
 from stream.formats.pair import Said, find_pair, frame, responds
 
@@ -89,6 +89,7 @@ def decode(fields: dict[str, object], fallback: Fallback) -> tuple[ResponseEvent
         model=require_name(request.model or response.model, "request.model"),
         prompt=last_user(turns, "request.input"),
         system=system_of([*_turns(request.instructions or response.instructions or [], "system"), *turns]),
+        earlier=earlier_of(turns),
         created=response.created_at,
         conversation_id=response.conversation.id if response.conversation else None,
         attributes={"response_model": response.model},

@@ -103,6 +103,7 @@ class Said:
     model: str
     prompt: str
     system: str | None
+    earlier: str | None
     created: float | None = None
     provider: str | None = None
     conversation_id: str | None = None
@@ -124,6 +125,7 @@ def frame(fields: dict[str, object], said: Said, fallback: Fallback) -> Response
         response="",
         provider=check_name(envelope.provider, "provider") or check_name(said.provider, "provider"),
         system=said.system,
+        earlier=said.earlier,
         conversation_id=check_name(envelope.conversation_id, "conversation_id")
         or check_name(said.conversation_id, "the conversation's id"),
         environment=check_name(envelope.environment, "environment"),

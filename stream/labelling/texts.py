@@ -35,14 +35,14 @@ class ResponseLog:
         texts: dict[str, int] = {}
         ambiguous = set()
         for event in self._events():
-            text = hash((event.prompt, event.response))
+            text = hash((event.asked, event.response))
             if texts.setdefault(event.event_id, text) != text:
                 ambiguous.add(event.event_id)
         return frozenset(texts.keys() - ambiguous)
 
     def texts(self, wanted: frozenset[str]) -> dict[str, tuple[str, str]]:
-        """Returns prompt and response of the wanted ids, of those that the log has."""
-        return {event.event_id: (event.prompt, event.response) for event in self._events() if event.event_id in wanted}
+        """Returns what was asked (the prompt in its chat) and the response of the wanted ids, of those that the log has."""
+        return {event.event_id: (event.asked, event.response) for event in self._events() if event.event_id in wanted}
 
     def _events(self) -> Iterator[ResponseEvent]:
         untimed = Spaced(1)  # times do not matter here, and a line without one still has its texts

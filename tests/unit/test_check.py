@@ -57,6 +57,12 @@ def test_texts_are_shortened_and_harmless_on_a_terminal(tmp_path: Path) -> None:
     assert "\\x1b[31mred\\u202e\\n" + "x" * (SHOWN - 10) + "…" in done.output
 
 
+def test_the_end_of_what_was_said_before_is_shown(tmp_path: Path) -> None:
+    done = run(tmp_path, CHAT | {"earlier": "x" * 100 + "\n\nUser:"})
+    assert "    earlier  …xxx" in done.output
+    assert "xxx\\n\\nUser:\n" in done.output
+
+
 @pytest.mark.parametrize("text", ["", "a\tb", "日本", "\ud800", "é" * 100])
 def test_what_is_visible_can_be_printed(text: str) -> None:
     assert visible(text).isprintable()

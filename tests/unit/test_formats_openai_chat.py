@@ -7,6 +7,7 @@ import pytest
 
 from stream import times
 from stream.core.records import Reject, RejectReason, ResponseEvent, Source, SourceRecord
+from stream.formats.chat import LONGEST_EARLIER
 from stream.formats.missing_time import Demanded, RecordTime
 from stream.formats.recognise import decode
 
@@ -176,6 +177,35 @@ def test_the_last_user_turn_is_the_prompt_and_system_turns_stand_apart() -> None
     ]
     event = read({"request": {"model": "m", "messages": messages}, "response": RESPONSE})
     assert (event.prompt, event.system) == ("second", "Be brief.\n\nBe kind.")
+    assert event.earlier == "User: first\n\nUser:"
+
+
+def conversation(*said: str) -> dict[str, Any]:
+    turns = [{"role": ("user", "assistant")[place % 2], "content": text} for place, text in enumerate(said)]
+    return {"request": {"model": "m", "messages": turns}, "response": RESPONSE}
+
+
+def test_what_was_said_before_the_last_user_turn_stands_beside_it_with_its_speakers() -> None:
+    event = read(conversation("How do I kill a process?", "Which one?", "The Python one."))
+    assert event.prompt == "The Python one."
+    assert event.earlier == "User: How do I kill a process?\n\nAssistant: Which one?\n\nUser:"
+    assert event.asked == f"{event.earlier} The Python one."
+    first = read(conversation("How do I kill a process?"))
+    assert (first.earlier, first.asked) == (None, "How do I kill a process?")
+
+
+def test_of_a_long_chat_the_latest_turns_are_kept_within_a_bound_and_the_last_user_turn_whole() -> None:
+    last = "z" * 50_000
+    event = read(conversation(*["a" * 900, "b" * 900] * 50, "latest question", "latest answer", last))
+    assert event.prompt == last
+    assert event.earlier is not None
+    assert len(event.earlier) == LONGEST_EARLIER
+    assert event.earlier.endswith("User: latest question\n\nAssistant: latest answer\n\nUser:")
+
+
+def test_half_a_character_in_an_earlier_turn_costs_only_itself() -> None:
+    raw = json.dumps(conversation("a\ud83d", "b", "c"))
+    assert read(json.loads(raw)).earlier == "User: a?\n\nAssistant: b\n\nUser:"
 
 
 def test_parts_of_a_turn_are_joined_and_images_left_out() -> None:

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import ClassVar
 
 import numpy as np
 import pytest
@@ -48,6 +49,33 @@ class DigitClassifier:
 
     def warmup(self) -> None:
         """Nothing to warm."""
+
+
+class Remembering(DigitClassifier):
+    """Keeps the pairs that it was asked about."""
+
+    asked: ClassVar[list[Pair]] = []
+
+    def classify(self, pairs: Sequence[Pair]) -> Classification:
+        self.asked.extend(pairs)
+        return super().classify(pairs)
+
+
+def test_the_classifier_is_told_what_was_said_before_the_prompt() -> None:
+    judge = stage(classifier=Remembering())
+    chat = [
+        {"role": "system", "content": "Be brief."},
+        {"role": "user", "content": "first"},
+        {"role": "assistant", "content": "second"},
+        {"role": "user", "content": "third"},
+    ]
+    answer = {"model": "m", "choices": [{"message": {"content": "0 yes"}}]}
+    value = json.dumps({"ts": "2026-03-01T12:00:00Z", "request": {"messages": chat}, "response": answer}).encode()
+    judge.judge(judge.read([replace(record(0), value=value), record(1, prompt="alone", response="0 no")]))
+    assert Remembering.asked == [
+        Pair("third", "0 yes", "User: first\n\nAssistant: second\n\nUser:"),
+        Pair("alone", "0 no"),
+    ]
 
 
 def stage(**changes: object) -> Classify:
