@@ -4,7 +4,8 @@ Both spellings are read: that of the blob storage export (`start_time`, `provide
 the user interface (`startTime`, `model`). `input` and `output` are texts or JSON in the shape of whoever traced them (see
 `loose`). The version of the prompt is the attribute `prompt_version`: when it changes, so does behaviour, and the model is not to blame.
 
-Source: Langfuse documentation, "Blob storage export field reference"; its API reference, "Observation".
+Source: Langfuse documentation, "Blob storage export field reference"; its API reference, "Observation"; the traces of many frameworks in
+its repository (`worker/src/__tests__/chatml/framework-traces`).
 """
 
 import msgspec
@@ -33,10 +34,14 @@ EXAMPLE = """\
  "input": "[{\\"role\\": \\"user\\", \\"content\\": \\"Where is my parcel?\\"}]",
  "output": "{\\"role\\": \\"assistant\\", \\"content\\": \\"It is on its way.\\"}"}"""
 
+_OUTER = frozenset({"ai.generateText", "ai.streamText", "ai.generateObject", "ai.streamObject"})
+"""Generations of Vercel's AI SDK that hold another one, `….doGenerate` or `….doStream`, with the same answer."""
+
 
 class _Observation(msgspec.Struct):
     id: str | None = None
     type: str | None = None
+    name: str | None = None
     level: str | None = None
     environment: str | None = None
     provided_model_name: str | None = None
@@ -81,6 +86,10 @@ def decode(fields: dict[str, object], fallback: Fallback) -> tuple[ResponseEvent
     observation = convert(known, _Observation)
     if observation.type != "GENERATION":
         raise Unusable(RejectReason.NOT_A_RESPONSE, "type is not GENERATION")
+    if observation.name in _OUTER:
+        raise Unusable(
+            RejectReason.NOT_A_RESPONSE, "name is that of a call whose inner call is a generation of its own"
+        )
     if observation.level == "ERROR":
         raise Unusable(RejectReason.FAILED_CALL, "level is ERROR")
     for name in ("input", "output"):

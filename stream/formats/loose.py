@@ -1,8 +1,9 @@
 """Chats in whatever shape a tracer wrote them down: the request and the answer as it saw them, as texts or as JSON.
 
-A text is what the user said, or what the model answered. In JSON, turns are found under `messages`, `input`, `contents` or
-`prompt`, answers under `choices`, `candidates`, `output` or `message`; the text of a turn under `content`, `parts` or `text`. These are the
-shapes of OpenAI, Anthropic, Gemini and OpenTelemetry; what is in none of them is refused, not guessed.
+A text is what the user said, or what the model answered. In JSON, turns are found under `messages`, `input`, `contents`,
+`prompt` or, where a function was traced, `args`; answers under `choices`, `candidates`, `output` or `message`; the text of a turn under
+`content`, `parts` or `text`. These are the shapes of OpenAI, Anthropic, Gemini and OpenTelemetry; what is in none of them is refused,
+not guessed.
 """
 
 from collections.abc import Sequence
@@ -11,14 +12,19 @@ from stream.core.records import RejectReason
 from stream.formats.chat import Answer, Turn
 from stream.formats.fields import Unusable, parse_json
 
-_ASKED = ("messages", "input", "contents", "prompt")
+_ASKED = ("messages", "input", "contents", "prompt", "args")
 _CHOICES = ("choices", "candidates")
 _ANSWERED = ("output", "messages", "message")
 _CALLS = ("tool_calls", "function_call", "audio")
 _ACTS = frozenset(
-    {"tool_call", "tool_use", "server_tool_use", "function_call", "functionCall", "blob", "file", "uri", "image_url"}
+    {
+        *("tool_call", "tool_use", "server_tool_use", "function_call", "functionCall", "toolCallId"),
+        *("blob", "file", "uri", "image_url"),
+    }
 )
-_RESULTS = frozenset({"tool_result", "tool_call_response", "function_call_output", "functionResponse"})
+_RESULTS = frozenset(
+    {"tool_result", "tool_call_response", "function_call_output", "functionResponse", "function_response"}
+)
 _THOUGHTS = frozenset({"reasoning", "thinking", "redacted_thinking"})
 
 
@@ -138,7 +144,13 @@ def _turn(item: object, at: str) -> Turn:
     role = item.get("role")
     kinds = _kinds(item)
     given_back = bool(kinds) and all(kind in _RESULTS for kind in kinds)
-    return Turn("tool" if given_back else role.lower() if isinstance(role, str) else "user", text_of(item))
+    return Turn("tool" if given_back else role.lower() if isinstance(role, str) else _speaker(item), text_of(item))
+
+
+def _speaker(item: dict[str, object]) -> str:
+    """Who speaks in an item that does not say it: the model where it calls or thinks (OpenAI's Responses API), else the user."""
+    kind = item.get("type")
+    return "assistant" if isinstance(kind, str) and (kind.endswith("_call") or kind in _THOUGHTS) else "user"
 
 
 def _kinds(item: dict[str, object]) -> list[str]:

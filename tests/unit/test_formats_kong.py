@@ -1,7 +1,8 @@
 """Kong's request logs. LOG is the sample of Kong's documentation ("Kafka Log", sample log object for a proxied LLM request), shortened.
 
-That sample has no payloads, because logging them is off by default. Their places are those of Kong's "AI Gateway audit log reference";
-what stands in them (the bodies as texts) is written from memory.
+That sample has no payloads, because logging them is off by default. Their places are those of Kong's "AI Gateway audit log reference". That
+the bodies stand there as texts, those of a stream as one assembled answer, is what Kong's own test says (Kong/kong,
+spec/03-plugins/38-ai-proxy/09-streaming_integration_spec.lua: `log_payloads`, and the patterns that both payloads must match).
 """
 
 import json

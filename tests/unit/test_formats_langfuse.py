@@ -1,5 +1,7 @@
 """Langfuse exports. Written from the field lists of its documentation ("Blob storage export field reference": names, types, and the form
-of times) and of its API reference ("Observation"); neither has a sample row, and no real export was at hand.
+of times) and of its API reference ("Observation"); neither has a sample row. What stands in `input` and `output` is whatever a
+tracer wrote: TRACED has the shapes of real traces, those that Langfuse's repository keeps for its own tests
+(langfuse/langfuse, worker/src/__tests__/chatml/framework-traces/*.json), with other texts.
 """
 
 import json
@@ -123,3 +125,73 @@ def test_outputs_of_many_shapes_are_read(answered: object, response: str) -> Non
 )
 def test_what_cannot_be_used_has_a_reason(change: dict[str, Any], reason: RejectReason) -> None:
     assert reject(ROW | change).reason is reason
+
+
+ASKED = {"role": "user", "content": "Weather?"}
+CALL = {"toolCallId": "call_1", "toolName": "weather", "input": '{"city": "Rome"}'}
+TRACED: dict[str, tuple[object, object, tuple[str, str | None, str] | RejectReason]] = {
+    "google-gemini": (
+        {"model": "g", "contents": "Weather?"},
+        {"candidates": [{"content": {"parts": [{"text": "Sunny."}], "role": "model"}, "finish_reason": "STOP"}]},
+        ("Weather?", None, "Sunny."),
+    ),
+    "llamaindex": ({"args": ["Weather?"]}, "Sunny.", ("Weather?", None, "Sunny.")),
+    "pydantic-ai": (
+        [{"role": "system", "content": "Be kind.", "event.name": "gen_ai.system.message"}, ASKED],
+        {"index": 0, "message": {"role": "assistant", "content": "Sunny."}, "event.name": "gen_ai.choice"},
+        ("Weather?", None, "Sunny."),
+    ),
+    "vercel-aisdk, a call of a tool": ({"prompt": "Weather?"}, [CALL], RejectReason.NO_TEXT),
+    "anthropic-messages-api, thinking and a call": (
+        {"model": "c", "messages": [ASKED], "tools": []},
+        {
+            "role": "assistant",
+            "content": [
+                {"type": "thinking", "thinking": "hm"},
+                {"type": "text", "text": "Let me see."},
+                {"type": "tool_use", "id": "t", "name": "weather", "input": {}},
+            ],
+        },
+        ("Weather?", None, "Let me see."),
+    ),
+    "openai-agents, after a call": (
+        [
+            ASKED,
+            {"type": "function_call", "name": "weather", "call_id": "c", "arguments": "{}"},
+            {"type": "function_call_output", "call_id": "c", "output": "sunny"},
+        ],
+        {
+            "object": "response",
+            "output": [
+                {"type": "message", "role": "assistant", "content": [{"type": "output_text", "text": "Sunny."}]}
+            ],
+        },
+        ("Weather?", None, "Sunny."),
+    ),
+    "google-adk, after a call": (
+        {
+            "contents": [
+                {"parts": [{"text": "Weather?"}], "role": "user"},
+                {"parts": [{"function_call": {"name": "weather"}}], "role": "model"},
+                {"parts": [{"function_response": {"response": {}}}], "role": "user"},
+            ]
+        },
+        {"content": {"parts": [{"text": "Sunny."}], "role": "model"}, "finish_reason": "STOP"},
+        ("Weather?", None, "Sunny."),
+    ),
+}
+
+
+@pytest.mark.parametrize(("asked", "answered", "wanted"), TRACED.values(), ids=TRACED.keys())
+def test_what_frameworks_write_is_read(asked: object, answered: object, wanted: object) -> None:
+    row = ROW | {"input": json.dumps(asked), "output": answered if isinstance(answered, str) else json.dumps(answered)}
+    if isinstance(wanted, RejectReason):
+        assert reject(row).reason is wanted
+    else:
+        read = event(row)
+        assert (read.prompt, read.earlier, read.response) == wanted
+
+
+def test_a_call_that_is_traced_twice_counts_once() -> None:
+    assert reject(ROW | {"name": "ai.streamText"}).reason is RejectReason.NOT_A_RESPONSE
+    assert event(ROW | {"name": "ai.streamText.doStream"}).response == "It is on its way."

@@ -1,4 +1,9 @@
-"""Golden records: the response bodies are those of OpenAI's API reference and guides, with the request that belongs to each."""
+"""Golden records: the response bodies are those of OpenAI's API reference and guides, with the request that belongs to each.
+
+Compared with copies of those pages: the call of a tool as BerriAI/litellm's tests quote it from the API reference
+(test_convert_to_model_response_object_function_output), the refusal as a dozen stored copies of the guide have it: without `content`,
+where the API itself sends null.
+"""
 
 import json
 from typing import Any
