@@ -150,10 +150,16 @@ class ReferenceSettings(_Section):
 
 
 class DriftRule(_Section):
-    """The calibrated rule; `false_alarm_interval` is the mean number of responses between false alarms of one monitor and rule."""
+    """The calibrated rule; `false_alarm_interval` is the mean number of responses between false alarms of one monitor and rule.
+
+    `scenarios` are changes that it finds sooner than others, such as `helpful_misaligned=3%`. With `guarantee` the interval of a reference
+    that is known is never shorter than that.
+    """
 
     false_alarm_interval: int = 10_000
     watch: Watch = "behaviour"
+    scenarios: tuple[str, ...] = ()
+    guarantee: bool = False
 
 
 class TrafficMixRule(_Section):
@@ -281,6 +287,8 @@ class Settings(BaseSettings):
                 learn_from=self.reference.learn_from,
                 false_alarm_interval=self.rules.drift.false_alarm_interval,
                 watch=self.rules.drift.watch,
+                scenarios=self.rules.drift.scenarios,
+                guarantee=self.rules.drift.guarantee,
                 traffic_mix=self.rules.traffic_mix.enabled,
                 epsilon=self.rules.entropy_rate.epsilon if self.rules.entropy_rate.enabled else None,
                 sigma=self.monitor.sigma,

@@ -1,36 +1,20 @@
-"""Changes as people write them, put into any feed: `helpful_misaligned=3%`, `refusal_excessive=x2,ramp=2000`, `traffic=x2`, `swap=A/B`."""
+"""Changes as people write them, put into any feed: `helpful_misaligned=3%`, `refusal_excessive=x2,ramp=2000`, `noise=5%`."""
 
 import re
-from dataclasses import dataclass
 
 import numpy as np
 
 from stream.backtest.feeds import STEP, Change, Feed, Moved, Shape
 from stream.backtest.models import Floats
-from stream.core.taxonomy import RequestKind, Taxonomy
+from stream.core.scenarios import SYNTAX, Amount, Move, moves
+from stream.core.taxonomy import Taxonomy
 
-TRAFFIC, SWAP, NOISE = "traffic", "swap", "noise"
-_SYNTAX = "write CATEGORY=3% or CATEGORY=x2, swap=A/B, traffic=x2 or noise=5%, and for a shape ,ramp=N or ,pulse=N"
-
-
-@dataclass(frozen=True, slots=True)
-class Amount:
-    """A share, or a factor of the present one."""
-
-    value: float
-    factor: bool
-
-    def of(self, share: float) -> float:
-        """What it makes of a share."""
-        return share * self.value if self.factor else self.value
+NOISE = "noise"
+_SYNTAX = f"{SYNTAX}, or noise=5%, and for a shape ,ramp=N or ,pulse=N"
 
 
 def injected(feed: Feed, text: str, taxonomy: Taxonomy) -> Change:
-    """The change of a feed that a text describes.
-
-    A category rises at the cost of the others that imply the same kind of request (off-topic ones: of all), and falls to their benefit;
-    with `traffic` the share of harmful requests moves, and each kind is answered as before; `swap` exchanges two categories, whatever their
-    shares; `noise` gives so many responses another label at random.
+    """The change of a feed that a text describes: as in `stream.core.scenarios`, or `noise`: so many responses get another label at random.
 
     Raises:
         ValueError: the text cannot be read, names no category, or asks for a share that cannot be reached; the message says what to write.
@@ -40,18 +24,11 @@ def injected(feed: Feed, text: str, taxonomy: Taxonomy) -> Change:
     if not found or len(shapes) > 1:
         raise ValueError(f"{text!r} is no change; {_SYNTAX}")
     shape = _shape(shapes[0], text) if shapes else STEP
-    shares = feed.shares
-    if name == SWAP:
-        one, _, other = value.partition("/")
-        matrix = _swap(taxonomy.index(one), taxonomy.index(other), len(taxonomy))
-        title = f"{one} and {other} change places"
-    elif name == NOISE:
-        matrix = confusion(_amount(value, text).of(0.0), len(taxonomy))
+    if name == NOISE:
+        matrix = confusion(_part(value, text), len(taxonomy))
         title = f"{value} of labels at random"
-    elif name == TRAFFIC:
-        matrix, title = _traffic(shares, _amount(value, text), taxonomy)
     else:
-        matrix, title = _category(shares, taxonomy.index(name), _amount(value, text), taxonomy)
+        matrix, title = _moved(feed.shares, moves(what, taxonomy))
     if shape.kind != "step":
         title += f", {shape.kind} of {shape.length:,}"
     return Change(title, feed, Moved(feed, matrix), shape)
@@ -75,64 +52,44 @@ def _shape(text: str, whole: str) -> Shape:
     return Shape("ramp" if match[1] == "ramp" else "pulse", int(match[2]))
 
 
-def _amount(text: str, whole: str) -> Amount:
-    match = re.fullmatch(r"(x?)(\d+(?:\.\d+)?)(%?)", text)
-    if not match or (match[1] and match[3]):
+def _part(text: str, whole: str) -> float:
+    match = re.fullmatch(r"(\d+(?:\.\d+)?)(%?)", text)
+    if not match:
         raise ValueError(f"{whole!r}: {text!r} is no amount; {_SYNTAX}")
-    return Amount(float(match[2]) / (100 if match[3] else 1), bool(match[1]))
+    return float(match[1]) / (100 if match[2] else 1)
 
 
-def _swap(one: int, other: int, k: int) -> Floats:
-    order = np.arange(k)
-    order[[one, other]] = other, one
-    return np.asarray(np.eye(k)[order])
-
-
-def _category(shares: Floats, category: int, amount: Amount, taxonomy: Taxonomy) -> tuple[Floats, str]:
-    kind = taxonomy.behaviours[category].request
-    mates = np.array(
-        [
-            place != category and (kind is None or behaviour.request is kind)
-            for place, behaviour in enumerate(taxonomy.behaviours)
-        ]
-    )
-    now, rest = float(shares[category]), float(shares[mates].sum())
-    wanted = amount.of(now)
-    name = taxonomy.names[category]
-    if not 0 <= wanted <= now + rest:
-        among = "" if kind is None else f" of the {kind} requests"
-        raise ValueError(
-            f"{name} cannot become {wanted:.2%} of all responses: it has {now:.2%}, and the other behaviours{among} {rest:.2%}"
+def _moved(shares: Floats, parts: tuple[Move, ...]) -> tuple[Floats, str]:
+    """The matrix (k, k) that makes these moves one after the other, and a title."""
+    whole = np.eye(len(shares))
+    titles = []
+    for move in parts:
+        matrix = _matrix(shares, move)
+        now, then = (float(each[list(move.rise)].sum()) for each in (shares, shares @ matrix))
+        swap = move.amount is Amount.EXCHANGE
+        titles.append(
+            f"{move.what} and {move.of} change places" if swap else f"{move.what} {_percent(now)} → {_percent(then)}"
         )
-    matrix = np.eye(len(taxonomy))
-    if wanted >= now:
-        part = (wanted - now) / rest
-        matrix[mates] *= 1 - part
-        matrix[mates, category] = part
-    else:
-        matrix[category] = np.where(mates, (1 - wanted / now) * shares / rest, 0.0)
-        matrix[category, category] = wanted / now
-    return matrix, f"{name} {_percent(now)} → {_percent(wanted)}"
+        shares, whole = shares @ matrix, whole @ matrix
+    return whole, ", ".join(titles)
 
 
-def _traffic(shares: Floats, amount: Amount, taxonomy: Taxonomy) -> tuple[Floats, str]:
-    kinds = {
-        kind: np.array([behaviour.request is kind for behaviour in taxonomy.behaviours])
-        for kind in (RequestKind.HARMFUL, RequestKind.BENIGN)
-    }
-    harmful, benign = kinds[RequestKind.HARMFUL], kinds[RequestKind.BENIGN]
-    if not harmful.any() or not benign.any():
-        raise ValueError("these behaviours do not tell harmful from benign requests: traffic cannot be changed")
-    now, rest = float(shares[harmful].sum()), float(shares[benign].sum())
-    wanted = amount.of(now)
-    if not 0 <= wanted <= now + rest:
-        raise ValueError(f"harmful requests cannot become {wanted:.2%}: they are {now:.2%}, benign ones {rest:.2%}")
-    source, target = (benign, harmful) if wanted >= now else (harmful, benign)
-    part = abs(wanted - now) / float(shares[source].sum())
-    matrix = np.eye(len(taxonomy))
+def _matrix(shares: Floats, move: Move) -> Floats:
+    """Each response of the side that falls goes over with the same probability, to the categories of the other as these have shares."""
+    matrix = np.eye(len(shares))
+    rise, pays = list(move.rise), list(move.pays)
+    wanted = move.wanted(shares)
+    if move.amount is Amount.EXCHANGE:
+        order = np.arange(len(shares))
+        order[rise + pays] = pays + rise
+        return np.asarray(matrix[order])
+    now = float(shares[rise].sum())
+    source, target = (pays, rise) if wanted >= now else (rise, pays)
+    had, gets = (float(shares[side].sum()) for side in (source, target))
+    part = abs(wanted - now) / had if had else 0.0
     matrix[source] *= 1 - part
-    matrix[np.ix_(source, target)] = part * shares[target] / shares[target].sum()
-    return matrix, f"harmful requests {_percent(now)} → {_percent(wanted)}"
+    matrix[np.ix_(source, target)] = part * (shares[target] / gets if gets else np.full(len(target), 1 / len(target)))
+    return matrix
 
 
 def _percent(share: float) -> str:

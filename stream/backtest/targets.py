@@ -1,7 +1,7 @@
 """The detector's own targets: what is aimed at, and what a run of the standard suite measures of it."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Literal
 
@@ -107,6 +107,9 @@ def targets(rows: Sequence[Row], effort: Effort, workers: Pool) -> list[Target]:
         ),
         *(partial(_onset, name, effort) for name in CHANGES),
         partial(_named, effort),
+        *(partial(_declared, name, effort) for name in CHANGES),
+        *(partial(_kept_declared, learned, effort) for learned in (None, 1_000)),
+        *(partial(_guaranteed, watch, effort) for watch in _WATCHES),
     ]
     drawn = [
         partial(_random, number, change, effort) for number, change in enumerate(random_changes(DRAWN // 2, DRAWN))
@@ -138,6 +141,18 @@ _AIMS: dict[Learned, dict[str, float]] = {
     },
 }
 """Largest mean delay over that of a CUSUM that knows the change."""
+WORDS = {
+    _QUIET[0]: "off_topic=5% + traffic=14% + helpful_misaligned=8% + refusal_excessive=3%",
+    _QUIET[1]: "off_topic=1.5% + traffic=5% + helpful_misaligned=3% + refusal_excessive=1.5%",
+    _QUIET[2]: "off_topic=1% + traffic=3% + helpful_misaligned=1.5% + refusal_excessive=1%",
+    OVER_REFUSAL: "refusal_excessive=9%",
+    MISALIGNED: "traffic=11% + helpful_misaligned=5% + refusal_excessive=3%",
+    SWAP: "swap=helpful_misaligned/refusal_appropriate",
+    TRAFFIC: "traffic=x2",
+}
+"""The changes as a user declares them."""
+FEARED = ("helpful_misaligned=x3", "refusal_excessive=x3", "off_topic=x3")
+"""Changes that are declared where it is measured what that does to false alarms."""
 
 
 def _words(learned: Learned) -> str:
@@ -149,8 +164,11 @@ def _detector(engine: EngineSettings, known: Floats | None) -> Detector:
     return Calibrated(engine, reference=reference)
 
 
-def _maker(feed: Simulated, learned: Learned, watch: Watch, *, knob: int = KNOB) -> Callable[[], Detector]:
-    engine = EngineSettings(learn_from=learned or 1_000, false_alarm_interval=knob, watch=watch, traffic_mix=False)
+def _engine(learned: Learned, watch: Watch, *, knob: int = KNOB) -> EngineSettings:
+    return EngineSettings(learn_from=learned or 1_000, false_alarm_interval=knob, watch=watch, traffic_mix=False)
+
+
+def _maker(feed: Simulated, learned: Learned, engine: EngineSettings) -> Callable[[], Detector]:
     return partial(_detector, engine, feed.shares if learned is None else None)
 
 
@@ -167,7 +185,7 @@ def _ratio(name: str, learned: Learned, watch: Watch, aim: float, effort: Effort
     before, after = map(Simulated, CHANGES[name])
     change = Change(name, before, after)
     found = delays(
-        _maker(before, learned, watch),
+        _maker(before, learned, _engine(learned, watch)),
         change,
         Sizes(learn=learned or 0, lead=LEAD),
         runs=effort.delay,
@@ -186,7 +204,10 @@ def _random(number: int, change: tuple[Floats, Floats], effort: Effort) -> Estim
     best = _best(moved, "all", runs=max(effort.oracle // 3, 50))
     sizes = Sizes(learn=0, lead=LEAD, missed=round(LONGEST_RATIO * best.value))
     random = random_of(effort.seed, "random", number)
-    return mean(delays(_maker(before, None, "all"), moved, sizes, runs=effort.random, random=random).delay) / best
+    return (
+        mean(delays(_maker(before, None, _engine(None, "all")), moved, sizes, runs=effort.random, random=random).delay)
+        / best
+    )
 
 
 def _of_random(ratios: Sequence[Estimate]) -> list[Target]:
@@ -206,25 +227,26 @@ def _of_random(ratios: Sequence[Estimate]) -> list[Target]:
 
 def _kept(knob: int, learned: Learned, watch: Watch, effort: Effort) -> Target:
     models, runs = ((*FITTED, *OTHERS), effort.interval) if knob == KNOB else (BASES, effort.long)
-    found = _mean_interval(models, steady, (knob, learned, watch), runs, effort)
+    found = _mean_interval(models, steady, (learned, _engine(learned, watch, knob=knob)), runs, effort)
     return Target(name=f"interval / knob of {knob:,}: {_words(learned)}, {watch}", bound="within", aim=0.1, found=found)
 
 
 def _kept_in(traffic: Traffic, learned: Learned, effort: Effort) -> Target:
-    found = _mean_interval(BASES, traffic, (KNOB, learned, "behaviour"), effort.traffic, effort)
+    found = _mean_interval(BASES, traffic, (learned, _engine(learned, "behaviour")), effort.traffic, effort)
     name = f"interval / knob of {KNOB:,}: {_words(learned)}, behaviour, {traffic.__name__} requests"
     return Target(name=name, bound="within", aim=0.15, found=found)
 
 
 def _mean_interval(
-    models: Sequence[Floats], traffic: Traffic, what: tuple[int, Learned, Watch], runs: int, effort: Effort
+    models: Sequence[Floats], traffic: Traffic, what: tuple[Learned, EngineSettings], runs: int, effort: Effort
 ) -> Estimate:
-    knob, learned, watch = what
+    learned, engine = what
+    knob = engine.false_alarm_interval
     found = []
     for number, model in enumerate(models):
         feed = Simulated(model, traffic)
-        random = random_of(effort.seed, "kept", number, traffic.__name__, *what)
-        make = _maker(feed, learned, watch, knob=knob)
+        random = random_of(effort.seed, "kept", number, traffic.__name__, knob, learned, engine.watch)
+        make = _maker(feed, learned, engine)
         found.append(interval(make, feed, learned or 0, runs=runs, longest=10 * knob, random=random))
     error = float(np.sqrt(np.sum(np.square([each.error for each in found])))) / len(found)
     return Estimate(float(np.mean([each.value for each in found])) / knob, error / knob)
@@ -236,7 +258,7 @@ def _onset(name: str, effort: Effort) -> Target:
     before, after = map(Simulated, CHANGES[name])
     step = np.log(after.shares / before.shares)
     random = random_of(effort.seed, "onset", name)
-    make = _maker(before, None, "all")
+    make = _maker(before, None, _engine(None, "all"))
     own: list[float] = []
     best: list[float] = []
     while len(own) < effort.onset:
@@ -266,7 +288,7 @@ def _named(effort: Effort) -> Target:
             change = injected(feed, f"{behaviour.name}=x2.5", PAPER)
             random = random_of(effort.seed, "named", number, behaviour.name)
             found = delays(
-                _maker(feed, None, "all"),
+                _maker(feed, None, _engine(None, "all")),
                 change,
                 Sizes(learn=0, lead=LEAD),
                 runs=max(effort.onset // 2, 5),
@@ -279,6 +301,36 @@ def _named(effort: Effort) -> Target:
     return Target(
         name="the category that rose is named first", bound="at least", aim=0.95, found=Estimate(share, error)
     )
+
+
+def _declared(name: str, effort: Effort) -> Target:
+    """All changes of the same model are declared, and each is to be found sooner for it."""
+    before, after = map(Simulated, CHANGES[name])
+    scenarios = tuple(WORDS[each] for each, (model, _) in CHANGES.items() if model is CHANGES[name][0])
+    change = Change(name, before, after)
+    found = delays(
+        _maker(before, None, replace(_engine(None, "all"), scenarios=scenarios)),
+        change,
+        Sizes(learn=0, lead=LEAD),
+        runs=effort.delay,
+        random=random_of(effort.seed, "declared", name),
+    )
+    ratio = mean(found.delay) / _best(change, "all", runs=effort.oracle)
+    return Target(name=f"delay / CUSUM: {name}, declared, reference known", bound="at most", aim=1.4, found=ratio)
+
+
+def _kept_declared(learned: Learned, effort: Effort) -> Target:
+    engine = replace(_engine(learned, "behaviour"), scenarios=FEARED)
+    found = _mean_interval((*FITTED, *OTHERS), steady, (learned, engine), effort.interval, effort)
+    name = f"interval / knob of {KNOB:,}: {_words(learned)}, behaviour, {len(FEARED)} changes declared"
+    return Target(name=name, bound="within", aim=0.1, found=found)
+
+
+def _guaranteed(watch: Watch, effort: Effort) -> Target:
+    engine = replace(_engine(None, watch), guarantee=True)
+    found = _mean_interval((*FITTED, *OTHERS), steady, (None, engine), effort.interval, effort)
+    name = f"interval / knob of {KNOB:,}: {_words(None)}, {watch}, guaranteed"
+    return Target(name=name, bound="at least", aim=1.0, found=found)
 
 
 def _against_river(rows: Sequence[Row]) -> list[Target]:

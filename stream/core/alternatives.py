@@ -7,6 +7,7 @@ from itertools import combinations
 import numpy as np
 import numpy.typing as npt
 
+from stream.core.scenarios import Move
 from stream.core.streams import Stream
 
 RISES = (1.8, 3.0, 6.0)
@@ -25,7 +26,8 @@ MOST_SUBSETS = 4
 class Grid:
     """Alternatives: by how much each multiplies the odds of each stream's upper branch, and its weight beforehand.
 
-    Shapes: `odds` float64 (alternatives, streams), 1 where a stream does not move; `weight` float64 (alternatives,), in any unit.
+    Shapes: `odds` float64 (alternatives, streams), 1 where a stream does not move, NaN where the factor follows from the reference;
+    `weight` float64 (alternatives,), in any unit.
     """
 
     odds: npt.NDArray[np.float64]
@@ -53,6 +55,28 @@ def grid(streams: Sequence[Stream], chosen: Sequence[Stream]) -> Grid:
                 odds.append([shift.get(index, 1.0) for index in range(len(streams))])
                 weight.append(share)
     return Grid(np.array(odds), np.array(weight))
+
+
+def moved(
+    streams: Sequence[Stream], chosen: Sequence[Stream], scenarios: Sequence[Sequence[Move]]
+) -> list[list[float]]:
+    """Odds of declared changes in the form of `Grid`: NaN for the streams of `chosen` that a change moves."""
+    return [
+        [
+            float("nan") if stream in chosen and any(_touches(move, stream) for move in scenario) else 1.0
+            for stream in streams
+        ]
+        for scenario in scenarios
+    ]
+
+
+def _touches(move: Move, stream: Stream) -> bool:
+    """Whether a move shifts weight between the branches of a stream, whatever the shares."""
+    rise, pays = set(move.rise), set(move.pays)
+    meets = {*stream.up, *stream.down}
+    within = rise | pays <= set(stream.up) or rise | pays <= set(stream.down)
+    alike = any(meets <= side for side in (rise, pays)) or not meets & (rise | pays)
+    return not (within or alike)
 
 
 def _shifts(size: int, watched: int) -> list[tuple[tuple[float, ...], float]]:

@@ -5,21 +5,25 @@ changed", and alarms when Σ w_j R_j reaches a limit A. As R_j - n is a martinga
 interval between false alarms alone. Method, calibration and measured figures: docs/statistics.md, "Detector".
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
 import numpy as np
 import numpy.typing as npt
 
-from stream.core.alternatives import Grid, grid
+from stream.core.alternatives import Grid, grid, moved
 from stream.core.entropy import request_kinds
 from stream.core.kernel import CLOSED, POWER, SEEN, SHORT, Belief, Counts, Plan
 from stream.core.records import Rule
+from stream.core.scenarios import Move, moves
 from stream.core.settings import EngineSettings
 from stream.core.streams import TRAFFIC, Stream, nested_streams, sides, watched
 
 OVERSHOOT = {True: 0.70, False: 0.71}
 """Limit over interval, for one stream alone and for several: sums jump past the limit, so a lower one gives the wanted interval."""
+OVERSHOOT_DECLARED = 0.65
+"""The same where changes are declared, most of which are larger than the grid's and jump further."""
 CEILING = 0.25
 """Share of the limit up to which onsets without evidence may add up."""
 
@@ -49,6 +53,9 @@ class Design:
     base: npt.NDArray[np.float64]
     first_limit: npt.NDArray[np.float64]
     first: npt.NDArray[np.int64]
+    declared: npt.NDArray[np.int64]
+    moves: npt.NDArray[np.float64]
+    parties: npt.NDArray[np.int8]
     fingerprint: bytes
 
     def part(self, channel: int) -> slice:
@@ -64,13 +71,17 @@ def design(settings: EngineSettings) -> Design:
         ValueError: the taxonomy leaves nothing to watch.
     """
     streams = nested_streams(settings.taxonomy)
-    channels = [_channel(Rule.DRIFT, streams, watched(streams, settings.watch))]
+    scenarios = [moves(text, settings.taxonomy) for text in settings.scenarios]
+    channels = [_channel(Rule.DRIFT, streams, watched(streams, settings.watch), scenarios)]
     mix = tuple(stream for stream in streams if stream.name == TRAFFIC)
     if settings.traffic_mix and mix:
-        channels.append(_channel(Rule.TRAFFIC_MIX, streams, mix))
+        channels.append(_channel(Rule.TRAFFIC_MIX, streams, mix, []))
     grids = [channel.alternatives for channel in channels]
     lengths = [len(part.odds) for part in grids]
-    base = np.array([OVERSHOOT[len(channel.streams) == 1] for channel in channels]) * settings.false_alarm_interval
+    first = np.cumsum([0, *lengths])
+    declared = first[1:].copy()
+    declared[0] -= len(scenarios)
+    base = np.array([_overshoot(settings, channel) for channel in channels]) * settings.false_alarm_interval
     return Design(
         settings=settings,
         streams=streams,
@@ -82,13 +93,45 @@ def design(settings: EngineSettings) -> Design:
         ceiling=np.repeat(CEILING * base, lengths),
         base=base,
         first_limit=base * (1.0 + (SHORT / settings.learn_from) ** POWER),
-        first=np.cumsum([0, *lengths]),
+        first=first,
+        declared=declared,
+        moves=np.array(
+            [
+                (declared[0] + number, move.amount, move.value)
+                for number, scenario in enumerate(scenarios)
+                for move in scenario
+            ],
+            np.float64,
+        ).reshape(-1, 3),
+        parties=np.array(
+            [_parties(move, len(settings.taxonomy)) for scenario in scenarios for move in scenario], np.int8
+        ).reshape(-1, len(settings.taxonomy)),
         fingerprint=bytes.fromhex(settings.fingerprint),
     )
 
 
-def _channel(rule: Rule, streams: tuple[Stream, ...], chosen: tuple[Stream, ...]) -> Channel:
-    return Channel(rule, chosen, np.array([stream in chosen for stream in streams]), grid(streams, chosen))
+def _overshoot(settings: EngineSettings, channel: Channel) -> float:
+    """Limit over interval; with 1 the martingale alone promises that the interval is no shorter."""
+    if settings.guarantee:
+        return 1.0
+    if settings.scenarios and channel.rule is Rule.DRIFT:
+        return OVERSHOOT_DECLARED
+    return OVERSHOOT[len(channel.streams) == 1]
+
+
+def _channel(
+    rule: Rule, streams: tuple[Stream, ...], chosen: tuple[Stream, ...], scenarios: Sequence[tuple[Move, ...]]
+) -> Channel:
+    shifts = grid(streams, chosen)
+    declared = moved(streams, chosen, scenarios)
+    alternatives = Grid(
+        np.array([*shifts.odds.tolist(), *declared]), np.array([*shifts.weight.tolist(), *(0.0 for _ in declared)])
+    )
+    return Channel(rule, chosen, np.array([stream in chosen for stream in streams]), alternatives)
+
+
+def _parties(move: Move, categories: int) -> list[int]:
+    return [1 if place in move.rise else -1 if place in move.pays else 0 for place in range(categories)]
 
 
 def new_plan(plan_of: Design) -> Plan:
@@ -104,6 +147,9 @@ def new_plan(plan_of: Design) -> Plan:
         side=plan_of.side,
         base=plan_of.base,
         first=plan_of.first,
+        declared=plan_of.declared,
+        moves=plan_of.moves,
+        parties=plan_of.parties,
     )
 
 
@@ -123,5 +169,5 @@ def hold(counts: Counts, belief: Belief, channel: int, *, firing: bool) -> None:
 def leading(belief: Belief, plan: Plan, plan_of: Design, channel: int) -> npt.NDArray[np.bool_]:
     """Which streams (s,) the alternative with most evidence moves."""
     part = plan_of.part(channel)
-    moved: npt.NDArray[np.bool_] = plan_of.odds[part][np.argmax(plan.prior[part] * belief.sums[part])] != 1.0
-    return moved
+    moves: npt.NDArray[np.bool_] = plan_of.odds[part][np.argmax(plan.prior[part] * belief.sums[part])] != 1.0
+    return moves

@@ -23,13 +23,24 @@ def parts_of_change(
 ) -> tuple[Shares1D, Shares1D]:
     """Parts (k,) of the evidence for a change, all at least 0 with sum 1, and the changes of share (k,) that they come from.
 
-    The parts are n [p ln(p/q) - p + q], whose sum is n KL(p, q), where p is the distribution since the onset, and q is p with the streams
-    that the channel watches put back to the reference: a change of the traffic mix is no part of a change of behaviour.
+    The evidence is n KL(p, q), where p is the distribution since the onset, and q is p with the streams that the channel watches put back
+    to the reference: a change of the traffic mix is no part of a change of behaviour. By the chain rule it is the sum over streams of
+    n P(met) KL of their branches. What a stream says belongs to the branch that grew, or to the other where only that one is a single
+    category; within a branch of several, in proportion to p. So a fall that makes room for a rise is no part of its own.
     """
     level, before = branch_shares(counts, design.side), branch_shares(reference, design.side)
     p = category_shares(level, design.side)
     q = category_shares(np.where(channel.rows[:, None], before, level), design.side)
-    parts = np.maximum(p * np.log(p / q) - p + q, 0.0)
+    parts = np.zeros(len(p))
+    for stream in np.flatnonzero(channel.rows):
+        side = design.side[stream]
+        met = float(p[side >= 0].sum())
+        rose = int(level[stream, 1] > before[stream, 1])
+        if np.sum(side == rose) > 1 and np.sum(side == 1 - rose) == 1:
+            rose = 1 - rose
+        named = side == rose
+        evidence = met * float(np.sum(level[stream] * np.log(level[stream] / before[stream])))
+        parts[named] += max(evidence, 0.0) * p[named] / p[named].sum()
     total = float(parts.sum())
     return (parts / total if total > 0 else np.full(len(p), 1 / len(p))), p - q
 

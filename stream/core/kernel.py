@@ -36,6 +36,12 @@ DOUBT = 0.3
 """Standard errors by which a reference's share is moved towards an alternative before that alternative is judged against it."""
 SHORT, POWER = 400.0, 1.5
 """The limit is raised by (SHORT / n)^POWER for a reference of n responses: for what DOUBT leaves of a short one's error."""
+DECLARED = 0.5
+"""Weight beforehand of all declared changes together."""
+THERE = 1e-4
+"""A declared change of less divergence (nats a response) than this is there already, and gets no weight."""
+EDGE = 0.02
+"""Of a side that pays for a declared change at least this part is left: with nothing left of it, one response would rule the change out."""
 LARGEST = 1e250
 """Cap on a sum: far above any threshold, so it decides nothing, and finite."""
 
@@ -95,7 +101,9 @@ class Plan(NamedTuple):
 
     They follow from the reference and from what never changes: `odds` (a, s), `weight` and `ceiling` (a,), `side` int8 (s, k), `base` (c,).
     A sum at its ceiling takes up no more onsets: where a stream is hardly met, they would add up to an alarm without evidence.
-    Channel i owns alternatives `first[i]` to `first[i + 1]`.
+    Channel i owns alternatives `first[i]` to `first[i + 1]`; those from `declared[i]` on are changes that the user declared (channel 0),
+    whose odds follow from the reference too: they are NaN in `odds`. `moves` (m, 3) are the parts of these changes, as (alternative,
+    `Amount`, value), and `parties` int8 (m, k) says who is moved: 1 who gets the amount, -1 who pays.
     """
 
     ratio: _F64
@@ -107,6 +115,9 @@ class Plan(NamedTuple):
     side: npt.NDArray[np.int8]
     base: _F64
     first: _I64
+    declared: _I64
+    moves: _F64
+    parties: npt.NDArray[np.int8]
 
 
 @compiled
@@ -275,13 +286,58 @@ def _total(counts: _I64) -> int:
 
 
 @compiled
-def tabulate(channel: int, belief: Belief, plan: Plan) -> None:  # noqa: C901 - three nested sums
+def _declare(share: _F64, odds: _F64, plan: Plan) -> None:  # noqa: C901 - nested sums
+    """Write the odds of declared changes: of the shares that each makes of the reference's, branches `share` (s, 2), over those before."""
+    side, moves, parties = plan.side, plan.moves, plan.parties
+    streams, categories = side.shape
+    shares = np.empty(categories)
+    for place in range(plan.declared[0], plan.first[1]):
+        for category in range(categories):
+            shares[category] = 1.0
+            for stream in range(streams):
+                if side[stream, category] >= 0:
+                    shares[category] *= share[stream, side[stream, category]]
+        for row in range(len(moves)):
+            if moves[row, 0] == place:
+                _make(shares, moves[row, 1], moves[row, 2], parties[row])
+        for stream in range(streams):
+            if math.isnan(odds[place, stream]):
+                down, up = 0.0, 0.0
+                for category in range(categories):
+                    if side[stream, category] == 1:
+                        up += shares[category]
+                    elif side[stream, category] == 0:
+                        down += shares[category]
+                odds[place, stream] = up / down * share[stream, 0] / share[stream, 1]
+
+
+@compiled
+def _make(shares: _F64, amount: float, value: float, parties: npt.NDArray[np.int8]) -> None:
+    """Make one move of `stream.core.scenarios` in shares (k,), as far as it can be made."""
+    now, rest = 0.0, 0.0
+    for category in range(len(shares)):
+        if parties[category] == 1:
+            now += shares[category]
+        elif parties[category] == -1:
+            rest += shares[category]
+    wanted = value if amount == 0.0 else value * now if amount == 1.0 else rest
+    wanted = min(max(wanted, EDGE * now), now + (1.0 - EDGE) * rest)
+    for category in range(len(shares)):
+        if parties[category] == 1:
+            shares[category] *= wanted / now
+        elif parties[category] == -1:
+            shares[category] *= (now + rest - wanted) / rest
+
+
+@compiled
+def tabulate(channel: int, belief: Belief, plan: Plan) -> None:  # noqa: C901, PLR0912 - three nested sums
     """Write what follows from a channel's reference: `ratio`, `prior` and `limit`.
 
     A branch's probability is (count + 1/2) / (n + 1), an alternative multiplies its odds, and is judged against the probability moved
-    `DOUBT` standard errors towards it. The prior is `weight` times KL^0.3, as larger changes deserve to be seen first.
+    `DOUBT` standard errors towards it. The prior is `weight` times KL^0.3, as larger changes deserve to be seen first; declared changes
+    have `DECLARED` of it in equal parts.
     """
-    side, odds, ratio, prior = plan.side, plan.odds, plan.ratio, plan.prior
+    side, odds, ratio, prior = plan.side, plan.odds.copy(), plan.ratio, plan.prior
     streams, categories = side.shape
     share, error = np.full((streams, 2), 0.5), np.empty(streams)
     for stream in range(streams):
@@ -292,8 +348,12 @@ def tabulate(channel: int, belief: Belief, plan: Plan) -> None:  # noqa: C901 - 
         share[stream, 0] /= met
         share[stream, 1] /= met
         error[stream] = math.sqrt(share[stream, 0] * share[stream, 1] / met)
-    total = 0.0
-    for place in range(plan.first[channel], plan.first[channel + 1]):
+    begin, end = plan.first[channel], plan.first[channel + 1]
+    grid_end = plan.declared[channel]
+    if channel == 0:
+        _declare(share, odds, plan)
+    total, told = 0.0, 0.0
+    for place in range(begin, end):
         divergence = 0.0
         for category in range(categories):
             present, shifted = 1.0, 1.0
@@ -308,10 +368,14 @@ def tabulate(channel: int, belief: Belief, plan: Plan) -> None:  # noqa: C901 - 
             ratio[category, place] = shifted
             if shifted != 1.0:
                 divergence += present * shifted * math.log(shifted)
-        prior[place] = plan.weight[place] * max(divergence, 1e-12) ** 0.3
-        total += prior[place]
-    for place in range(plan.first[channel], plan.first[channel + 1]):
-        prior[place] /= total
+        if place < grid_end:
+            prior[place] = plan.weight[place] * max(divergence, 1e-12) ** 0.3
+            total += prior[place]
+        else:
+            prior[place] = DECLARED / (end - grid_end) if divergence > THERE else 0.0
+            told += prior[place]
+    for place in range(begin, grid_end):
+        prior[place] *= (1.0 - told) / total
     plan.limit[channel] = plan.base[channel] * (1.0 + (SHORT / belief.size[channel]) ** POWER)
 
 

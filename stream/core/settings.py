@@ -7,12 +7,15 @@ from typing import Literal
 
 from stream.core.limits import Limit, NoData
 from stream.core.records import Rule
+from stream.core.scenarios import moves
 from stream.core.taxonomy import PAPER, Taxonomy
 
 Watch = Literal["behaviour", "all"]
 
 FEWEST = 100
 """Responses that a reference must have: with fewer, rare behaviours would not be in it at all."""
+MOST_SCENARIOS = 8
+"""Changes that may be declared: each one more delays the others."""
 MOST = 10**12
 """Responses that a reference may have, so that no sum overflows."""
 
@@ -24,7 +27,9 @@ class EngineSettings:
     `false_alarm_interval` is the mean number of responses between false alarms of one monitor and rule. `epsilon` (nats per
     stride, the paper's ε) switches the entropy-rate rule on; None leaves it off. `sigma` (nats per stride, the paper's σ: dS/dt of the base
     model) decides nothing: with it drift events carry γ_eff = σ - dS/dt. `reference` (counts by category) is what every monitor is judged
-    against from its first response; without it each learns its own from its first `learn_from` responses. `limits` and
+    against from its first response; without it each learns its own from its first `learn_from` responses. `scenarios` are changes, in the
+    words of `stream.core.scenarios`, that the drift rule finds sooner than others. With `guarantee` the interval of
+    a reference that is known is never shorter than `false_alarm_interval`, and on average longer. `limits` and
     `no_data` are rules that are judged beside drift; a response is low in confidence below `confident_from`, which only that rule needs.
 
     Raises:
@@ -37,6 +42,8 @@ class EngineSettings:
     learn_from: int = 1000
     false_alarm_interval: int = 10_000
     watch: Watch = "behaviour"
+    scenarios: tuple[str, ...] = ()
+    guarantee: bool = False
     traffic_mix: bool = True
     epsilon: float | None = None
     sigma: float | None = None
@@ -59,10 +66,26 @@ class EngineSettings:
             raise ValueError(f"false_alarm_interval must be at least 100 responses, got {self.false_alarm_interval}")
         if self.watch not in ("behaviour", "all"):
             raise ValueError(f"watch must be 'behaviour' or 'all', got {self.watch!r}")
+        self._check_scenarios()
         if self.epsilon is not None and not self.epsilon > 0:
             raise ValueError(f"epsilon must be above 0 nats per stride, got {self.epsilon}")
         if self.sigma is not None and not math.isfinite(self.sigma):
             raise ValueError(f"sigma must be a finite number of nats per stride, got {self.sigma}")
+
+    def _check_scenarios(self) -> None:
+        if len(self.scenarios) > MOST_SCENARIOS:
+            raise ValueError(f"scenarios must be at most {MOST_SCENARIOS}, got {len(self.scenarios)}")
+        if len(set(self.scenarios)) < len(self.scenarios):
+            raise ValueError("scenarios must differ from each other")
+        for text in self.scenarios:
+            try:
+                parts = moves(text, self.taxonomy)
+            except ValueError as error:
+                raise ValueError(f"scenarios: {error}") from None
+            if self.watch == "behaviour" and all(part.mix for part in parts):
+                raise ValueError(
+                    f"scenarios: {text!r} moves the mix of requests only, which the drift rule watches with watch = 'all'"
+                )
 
     def _check_limits(self) -> None:
         keys = [(limit.rule, limit.category) for limit in self.limits]

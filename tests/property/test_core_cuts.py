@@ -51,6 +51,7 @@ def test_putting_a_monitor_down_and_taking_it_up_changes_nothing(seed: int, cuts
 
 WITH_LIMITS = replace(
     ENGINE,
+    scenarios=("helpful_misaligned=x3", "refusal_excessive=20%"),
     limits=(
         Limit(rule=Rule.CATEGORY_SHARE, category=1, above=0.03, min_n=40),
         Limit(rule=Rule.ENTROPY_LEVEL, above=0.7, below=0.3, min_n=60),

@@ -4,10 +4,13 @@ import pytest
 
 from stream.backtest.compare import Row
 from stream.backtest.estimates import Estimate
-from stream.backtest.models import BASES
+from stream.backtest.feeds import Simulated
+from stream.backtest.injections import injected
+from stream.backtest.models import BASES, CHANGES
 from stream.backtest.pool import pool
 from stream.backtest.suite import KNOWN, quick, standard
-from stream.backtest.targets import Effort, targets
+from stream.backtest.targets import WORDS, Effort, targets
+from stream.core.taxonomy import PAPER
 
 TINY = Effort(seed=1, delay=3, random=2, interval=1, traffic=1, long=1, onset=3, oracle=30)
 
@@ -39,12 +42,18 @@ def test_every_target_is_measured_once(monkeypatch: pytest.MonkeyPatch) -> None:
     with pool(1) as alone:
         found = targets(rows, TINY, alone)
     names = [target.name for target in found]
-    assert len(set(names)) == len(names) == 3 * 7 + 6 + 2 + 8 + 4 + 8 + 7 + 1 + 1
+    assert len(set(names)) == len(names) == 3 * 7 + 6 + 2 + 8 + 4 + 8 + 7 + 1 + 7 + 2 + 2 + 1
     assert all(target.found.value > 0 for target in found)
     against = found[-1]
     assert "ADWIN on each share" in against.name
     assert against.found.value == pytest.approx(2.8)
     assert against.met
+
+
+@pytest.mark.parametrize("name", CHANGES)
+def test_a_change_is_declared_in_words_that_make_it(name: str) -> None:
+    before, after = map(Simulated, CHANGES[name])
+    assert injected(before, WORDS[name], PAPER).after.shares == pytest.approx(after.shares)
 
 
 def test_the_suites_compare_on_both_models_with_rivers_detectors_and_the_papers_rule() -> None:

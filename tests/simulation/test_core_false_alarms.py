@@ -4,6 +4,7 @@ Seeds are fixed. Bounds are those of a Poisson count or a mean at three standard
 """
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import numpy.typing as npt
@@ -53,6 +54,37 @@ def modulated(calm: float, wave: float, n: int, seed: int) -> Categories:
 @pytest.mark.parametrize("rule", [Rule.DRIFT, Rule.TRAFFIC_MIX])
 def test_a_constant_model_alarms_as_often_as_the_knob_says(model: Shares, rule: Rule) -> None:
     check_rate([alarms(draw(model, 12_000, seed), rule) for seed in range(30)])
+
+
+def test_declared_changes_raise_no_more_false_alarms() -> None:
+    settings = replace(SETTINGS, scenarios=("helpful_misaligned=x3", "refusal_excessive=x3", "off_topic=x3"))
+    check_rate([alarms(draw(UNFITTED, 12_000, seed), Rule.DRIFT, settings) for seed in range(30)])
+
+
+def test_a_guaranteed_interval_is_longer_than_the_knob() -> None:
+    known = tuple(np.round(UNFITTED * 10**9).astype(int).tolist())
+    settings = replace(SETTINGS, reference=known, guarantee=True)
+    counts, ready = zip(
+        *(alarms(draw(UNFITTED, 12_000, seed), Rule.DRIFT, settings) for seed in range(40)), strict=True
+    )
+    assert 0.5 * sum(ready) / KNOB < sum(counts) < sum(ready) / KNOB
+
+
+def test_a_declared_change_is_found_sooner() -> None:
+    """On equal logs, each with the change after 300 responses; the declared one is known as such, and the others half as much."""
+    settings = EngineSettings(
+        reference=tuple(np.round(BUSY * 10**9).astype(int).tolist()), watch="all", traffic_mix=False
+    )
+    told = replace(settings, scenarios=("swap=helpful_misaligned/refusal_appropriate",))
+    delays = []
+    for seed in range(60):
+        log = np.concatenate([draw(BUSY, 300, seed), draw(SWAPPED, 2_000, seed + 1_000)])
+        found = [[alert.seq for alert in judged(log, each)[1]] for each in (settings, told)]
+        if all(seqs and seqs[0] >= 300 for seqs in found):
+            delays.append([seqs[0] - 299 for seqs in found])
+    plain, declared = np.mean(delays, axis=0)
+    assert len(delays) > 50
+    assert declared < 0.85 * plain
 
 
 def test_traffic_that_comes_in_waves_does_not_fire_the_behaviour_rule() -> None:

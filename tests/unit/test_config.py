@@ -135,6 +135,19 @@ def test_engine_settings_out_of_range_name_the_setting() -> None:
         settings.engine(PAPER)
 
 
+def test_declared_changes_and_the_guarantee_come_from_the_file_or_the_environment(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    Path("valuedrift.toml").write_text('[rules.drift]\nscenarios = ["helpful_misaligned=3%"]\nguarantee = true\n')
+    assert load().engine(PAPER).scenarios == ("helpful_misaligned=3%",)
+    assert load().engine(PAPER).guarantee
+    monkeypatch.setenv("VALUEDRIFT_RULES__DRIFT__SCENARIOS", '["off_topic=x2", "swap=off_topic/refusal_excessive"]')
+    assert load().engine(PAPER).scenarios == ("off_topic=x2", "swap=off_topic/refusal_excessive")
+    monkeypatch.setenv("VALUEDRIFT_RULES__DRIFT__SCENARIOS", '["harmful=3%"]')
+    with pytest.raises(SettingsError, match="scenarios: category must be one of helpful_aligned, .*, got 'harmful'"):
+        load().engine(PAPER)
+
+
 def test_the_entropy_rate_rule_reaches_the_engine_only_when_enabled() -> None:
     assert load().engine(PAPER).epsilon is None
     assert Settings.model_validate({"rules": {"entropy_rate": {"enabled": True}}}).engine(PAPER).epsilon == 0.001
