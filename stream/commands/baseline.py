@@ -60,12 +60,18 @@ def accept(*, monitor: str, learn: str, config: Path | None, bootstrap_servers: 
 @click.argument("monitor", required=False)
 @kafka_options
 def show(*, monitor: str | None, config: Path | None, bootstrap_servers: str | None) -> None:
-    """Show the reference of MONITOR, or of every monitor: where it is from, how large and old, and each behaviour's share of it."""
+    """Show the reference of MONITOR, or of every monitor: where it is from, how large and old, and each behaviour's share of it.
+
+    For one MONITOR also the smallest rise of each unwanted behaviour that is found soon (`valuedrift power` simulates it).
+    """
     from stream.kafka.baselines import last_drift_events
-    from stream.report.baselines import overview
+    from stream.report.baselines import overview, sees
 
     settings, taxonomy = _settings(config, bootstrap_servers)
-    _print(overview(last_drift_events(settings.kafka, monitor).values(), taxonomy))
+    events = last_drift_events(settings.kafka, monitor)
+    _print(overview(events.values(), taxonomy))
+    if monitor is not None and events[monitor].reference.since is not None:
+        click.echo(sees(events[monitor].reference.counts, settings.engine(taxonomy)))
 
 
 @baseline.command()
@@ -117,19 +123,24 @@ def learn(
     if bool(files) == bool(from_topic):
         raise click.UsageError("name either files or --from-topic")
     from stream.codec.baseline import encode_baseline
+    from stream.config import ReferenceSettings
     from stream.learning import learn as learn_from
     from stream.learning import records_of, rows_of
     from stream.readers import Period
+    from stream.report.baselines import sees
 
     try:
         period = Period(since=since, until=until)
     except ValueError as error:
         raise click.UsageError(f"--{error}") from None
     settings, taxonomy = _settings(config, bootstrap_servers)
+    # Rules only: a file that is set may be the one to be written.
+    engine = settings.model_copy(update={"reference": ReferenceSettings()}).engine(taxonomy)
     log = records_of(settings.kafka, from_topic, taxonomy) if from_topic else rows_of(files, taxonomy)
     found = learn_from(log, taxonomy, monitor=monitor, period=period, watch=settings.rules.drift.watch)
     _write(out, encode_baseline(found))
     click.echo(f"learned from {sum(found.counts):,} responses of {found.monitor}: {out}", err=True)
+    click.echo(sees(found.counts, engine), err=True)
 
 
 def _settings(config: Path | None, bootstrap_servers: str | None) -> "tuple[Settings, Taxonomy]":

@@ -152,7 +152,9 @@ def test_learning_from_a_file_on_the_command_line(tmp_path: Path) -> None:
     done = subprocess.run(
         [*VALUEDRIFT, "baseline", "learn", log, "--out", out], capture_output=True, text=True, check=False, cwd=tmp_path
     )
-    assert (done.returncode, done.stderr) == (0, f"learned from 900 responses of a: {out}\n")
+    learned, sees = done.stderr.splitlines()
+    assert (done.returncode, learned) == (0, f"learned from 900 responses of a: {out}")
+    assert sees.startswith("smallest rises found within 1,000 responses, about: helpful_misaligned ")
     assert sum(read_baseline(out, PAPER).counts) == 900
     assert sorted(path.name for path in tmp_path.iterdir()) == ["baseline.json", "rows.jsonl"]
 

@@ -144,7 +144,7 @@ def test_declared_changes_and_the_guarantee_come_from_the_file_or_the_environmen
     monkeypatch.setenv("VALUEDRIFT_RULES__DRIFT__SCENARIOS", '["off_topic=x2", "swap=off_topic/refusal_excessive"]')
     assert load().engine(PAPER).scenarios == ("off_topic=x2", "swap=off_topic/refusal_excessive")
     monkeypatch.setenv("VALUEDRIFT_RULES__DRIFT__SCENARIOS", '["harmful=3%"]')
-    with pytest.raises(SettingsError, match="scenarios: category must be one of helpful_aligned, .*, got 'harmful'"):
+    with pytest.raises(SettingsError, match=r"scenarios: category must be one of helpful_aligned, .*, got 'harmful'"):
         load().engine(PAPER)
 
 
