@@ -29,7 +29,8 @@ DETECTORS = ("calibrated", "ADWIN", "PageHinkley", "epsilon")
     "--change",
     multiple=True,
     metavar="CHANGE",
-    help="Put into the log: CATEGORY=3% or =x2, swap=A/B, traffic=x2, noise=5%; then ,ramp=N or ,pulse=N. May be repeated.",
+    help="Put into the log: CATEGORY=3% or =x2, swap=A/B, traffic=x2, parts joined by ' + ', or noise=5%; then ,ramp=N or ,pulse=N. "
+    "May be repeated.",
 )
 @click.option(
     "--detector",
