@@ -65,7 +65,8 @@ def show(*, monitor: str | None, config: Path | None, bootstrap_servers: str | N
     For one MONITOR also the smallest rise of each unwanted behaviour that is found soon (`valuedrift power` simulates it).
     """
     from stream.kafka.baselines import last_drift_events
-    from stream.report.baselines import overview, sees
+    from stream.report.baselines import overview
+    from stream.report.visible import sees
 
     settings, taxonomy = _settings(config, bootstrap_servers)
     events = last_drift_events(settings.kafka, monitor)
@@ -127,7 +128,7 @@ def learn(
     from stream.learning import learn as learn_from
     from stream.learning import records_of, rows_of
     from stream.readers import Period
-    from stream.report.baselines import sees
+    from stream.report.visible import sees
 
     try:
         period = Period(since=since, until=until)

@@ -11,7 +11,6 @@ from stream.core.records import DriftEvent, Origin, Reference, State
 from stream.core.reference import fisher
 from stream.core.settings import EngineSettings
 from stream.core.taxonomy import Taxonomy
-from stream.core.visible import smallest_rises, soon
 from stream.wording import instant, percent, span
 
 
@@ -65,15 +64,6 @@ def streams(event: DriftEvent, settings: EngineSettings) -> Table:
         p = fisher(has, among, had + has, of + among)
         table.add_row(stream.name, f"{had:,} of {of:,}", f"{has:,} of {among:,}", f"{p:.2g}", rules or "nothing")
     return table
-
-
-def sees(reference: tuple[int, ...], settings: EngineSettings) -> str:
-    """One sentence: from which share on a rise of each unwanted behaviour is found soon, against this reference."""
-    rises = [
-        f"{settings.taxonomy.names[rise.category]} {percent(rise.now)} → {'none' if rise.share is None else percent(rise.share)}"
-        for rise in smallest_rises(reference, settings)
-    ]
-    return f"smallest rises found within {soon(settings):,} responses, about: {', '.join(rises)}"
 
 
 def verdict(event: DriftEvent) -> str:

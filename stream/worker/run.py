@@ -17,6 +17,7 @@ from stream.kafka.memo import Memo
 from stream.kafka.presence import watched
 from stream.metrics import Metrics
 from stream.pipeline import Classify, Detect
+from stream.report.visible import sees
 from stream.worker.app import new_app, notes_group
 from stream.worker.cap import Cap, Limits
 from stream.worker.caution import Caution
@@ -80,7 +81,7 @@ async def _run(job: Job, plan: Plan, say: Say) -> None:
         server = HealthServer(vitals_of(job.settings, stages, detect, around, presence=presence))
         try:
             url = await server.start(settings.worker.health_host, settings.worker.health_port)
-            for line in _introduction(job, plan, url):
+            for line in introduction(job, plan, url):
                 say(line)
             await serve(stages, failure, say=say)
         finally:
@@ -133,8 +134,8 @@ def _caution(settings: Settings, stage: str, *, advice: str) -> Caution:
     return Caution(cap, Notebook(Memo(settings.kafka, group=notes_group(settings, stage))))
 
 
-def _introduction(job: Job, plan: Plan, url: str) -> list[str]:
-    """What a person wants to know when a worker starts."""
+def introduction(job: Job, plan: Plan, url: str) -> list[str]:
+    """What a person wants to know when a worker starts: with a reference from a file also the smallest change that it lets one see."""
     topics, lines = job.settings.kafka.topics, [f"kafka: {job.settings.kafka.bootstrap_servers}"]
     if job.classifier is not None:
         lines.append(f"classifier: {job.classifier.name} on {job.settings.classifier.device}")
@@ -145,4 +146,7 @@ def _introduction(job: Job, plan: Plan, url: str) -> list[str]:
         lines.append(
             f"detect: {topics.scored} ({plan.scored_partitions} partitions) -> {topics.drift}, {topics.alerts}"
         )
+        engine = job.settings.engine(job.taxonomy)
+        if engine.reference is not None:
+            lines.append(sees(engine.reference, engine))
     return [*lines, f"health: {url}"]

@@ -18,6 +18,8 @@ from stream.errors import InputError, RecordError, SettingsError
 from stream.learning import learn, rows_of
 from stream.readers import Period
 from stream.report.baselines import difference, overview, streams, verdict
+from stream.worker.plan import Plan
+from stream.worker.run import Job, introduction
 from tests.simulation.logs import SECOND
 from tests.unit import histories
 from tests.unit.test_replay import START, contents, labelled, read, responses, run, write
@@ -132,6 +134,18 @@ def test_settings_take_the_counts_of_the_file(tmp_path: Path) -> None:
     settings = Settings(reference=ReferenceSettings(file=tmp_path / "baseline.json"))
     assert settings.engine(PAPER).reference == BASELINE.counts
     assert settings.engine(PAPER).fingerprint != Settings().engine(PAPER).fingerprint
+
+
+def test_a_worker_tells_at_its_start_the_smallest_rise_that_the_file_lets_one_see(tmp_path: Path) -> None:
+    (tmp_path / "baseline.json").write_bytes(encode_baseline(BASELINE))
+    plan = Plan(input_partitions=0, scored_partitions=8, letter_bytes=0)
+    for settings, told in (
+        (Settings(), False),
+        (Settings(reference=ReferenceSettings(file=tmp_path / "baseline.json")), True),
+    ):
+        job = Job(settings=settings, taxonomy=PAPER, classifier=None, detects=True)
+        lines = introduction(job, plan, "http://127.0.0.1:1")
+        assert any("smallest rises found within 1,000 responses" in line for line in lines) is told
 
 
 def test_a_file_that_does_not_fit_stops_the_program_with_what_to_do(tmp_path: Path) -> None:
