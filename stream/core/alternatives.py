@@ -27,7 +27,7 @@ class Grid:
     """Alternatives: by how much each multiplies the odds of each stream's upper branch, and its weight beforehand.
 
     Shapes: `odds` float64 (alternatives, streams), 1 where a stream does not move, NaN where the factor follows from the reference;
-    `weight` float64 (alternatives,), in any unit.
+    `weight` float64 (alternatives,), in any unit, 0 for a declared change, which has another.
     """
 
     odds: npt.NDArray[np.float64]

@@ -53,9 +53,7 @@ class Design:
     base: npt.NDArray[np.float64]
     first_limit: npt.NDArray[np.float64]
     first: npt.NDArray[np.int64]
-    declared: npt.NDArray[np.int64]
     moves: npt.NDArray[np.float64]
-    parties: npt.NDArray[np.int8]
     fingerprint: bytes
 
     def part(self, channel: int) -> slice:
@@ -79,8 +77,6 @@ def design(settings: EngineSettings) -> Design:
     grids = [channel.alternatives for channel in channels]
     lengths = [len(part.odds) for part in grids]
     first = np.cumsum([0, *lengths])
-    declared = first[1:].copy()
-    declared[0] -= len(scenarios)
     base = np.array([_overshoot(settings, channel) for channel in channels]) * settings.false_alarm_interval
     return Design(
         settings=settings,
@@ -94,18 +90,14 @@ def design(settings: EngineSettings) -> Design:
         base=base,
         first_limit=base * (1.0 + (SHORT / settings.learn_from) ** POWER),
         first=first,
-        declared=declared,
         moves=np.array(
             [
-                (declared[0] + number, move.amount, move.value)
+                (first[1] - len(scenarios) + number, move.amount, move.value, *_parties(move, len(settings.taxonomy)))
                 for number, scenario in enumerate(scenarios)
                 for move in scenario
             ],
             np.float64,
-        ).reshape(-1, 3),
-        parties=np.array(
-            [_parties(move, len(settings.taxonomy)) for scenario in scenarios for move in scenario], np.int8
-        ).reshape(-1, len(settings.taxonomy)),
+        ).reshape(-1, 3 + len(settings.taxonomy)),
         fingerprint=bytes.fromhex(settings.fingerprint),
     )
 
@@ -147,9 +139,7 @@ def new_plan(plan_of: Design) -> Plan:
         side=plan_of.side,
         base=plan_of.base,
         first=plan_of.first,
-        declared=plan_of.declared,
         moves=plan_of.moves,
-        parties=plan_of.parties,
     )
 
 

@@ -101,9 +101,9 @@ class Plan(NamedTuple):
 
     They follow from the reference and from what never changes: `odds` (a, s), `weight` and `ceiling` (a,), `side` int8 (s, k), `base` (c,).
     A sum at its ceiling takes up no more onsets: where a stream is hardly met, they would add up to an alarm without evidence.
-    Channel i owns alternatives `first[i]` to `first[i + 1]`; those from `declared[i]` on are changes that the user declared (channel 0),
-    whose odds follow from the reference too: they are NaN in `odds`. `moves` (m, 3) are the parts of these changes, as (alternative,
-    `Amount`, value), and `parties` int8 (m, k) says who is moved: 1 who gets the amount, -1 who pays.
+    Channel i owns alternatives `first[i]` to `first[i + 1]`; those of weight 0 at its end are changes that the user declared (channel 0),
+    whose odds follow from the reference too: they are NaN in `odds`. `moves` (m, 3 + k) are the parts of these changes, as (alternative,
+    `Amount`, value, and for each category 1 where it gets the amount, -1 where it pays).
     """
 
     ratio: _F64
@@ -115,9 +115,7 @@ class Plan(NamedTuple):
     side: npt.NDArray[np.int8]
     base: _F64
     first: _I64
-    declared: _I64
     moves: _F64
-    parties: npt.NDArray[np.int8]
 
 
 @compiled
@@ -288,10 +286,12 @@ def _total(counts: _I64) -> int:
 @compiled
 def _declare(share: _F64, odds: _F64, plan: Plan) -> None:  # noqa: C901 - nested sums
     """Write the odds of declared changes: of the shares that each makes of the reference's, branches `share` (s, 2), over those before."""
-    side, moves, parties = plan.side, plan.moves, plan.parties
+    side, moves = plan.side, plan.moves
     streams, categories = side.shape
     shares = np.empty(categories)
-    for place in range(plan.declared[0], plan.first[1]):
+    for place in range(plan.first[1]):
+        if plan.weight[place] > 0.0:
+            continue
         for category in range(categories):
             shares[category] = 1.0
             for stream in range(streams):
@@ -299,7 +299,7 @@ def _declare(share: _F64, odds: _F64, plan: Plan) -> None:  # noqa: C901 - neste
                     shares[category] *= share[stream, side[stream, category]]
         for row in range(len(moves)):
             if moves[row, 0] == place:
-                _make(shares, moves[row, 1], moves[row, 2], parties[row])
+                _make(shares, moves[row, 1], moves[row, 2], moves[row, 3:])
         for stream in range(streams):
             if math.isnan(odds[place, stream]):
                 down, up = 0.0, 0.0
@@ -312,20 +312,20 @@ def _declare(share: _F64, odds: _F64, plan: Plan) -> None:  # noqa: C901 - neste
 
 
 @compiled
-def _make(shares: _F64, amount: float, value: float, parties: npt.NDArray[np.int8]) -> None:
+def _make(shares: _F64, amount: float, value: float, parties: _F64) -> None:
     """Make one move of `stream.core.scenarios` in shares (k,), as far as it can be made."""
     now, rest = 0.0, 0.0
     for category in range(len(shares)):
-        if parties[category] == 1:
+        if parties[category] > 0.0:
             now += shares[category]
-        elif parties[category] == -1:
+        elif parties[category] < 0.0:
             rest += shares[category]
     wanted = value if amount == 0.0 else value * now if amount == 1.0 else rest
     wanted = min(max(wanted, EDGE * now), now + (1.0 - EDGE) * rest)
     for category in range(len(shares)):
-        if parties[category] == 1:
+        if parties[category] > 0.0:
             shares[category] *= wanted / now
-        elif parties[category] == -1:
+        elif parties[category] < 0.0:
             shares[category] *= (now + rest - wanted) / rest
 
 
@@ -348,8 +348,9 @@ def tabulate(channel: int, belief: Belief, plan: Plan) -> None:  # noqa: C901, P
         share[stream, 0] /= met
         share[stream, 1] /= met
         error[stream] = math.sqrt(share[stream, 0] * share[stream, 1] / met)
-    begin, end = plan.first[channel], plan.first[channel + 1]
-    grid_end = plan.declared[channel]
+    begin, end, grid_end = plan.first[channel], plan.first[channel + 1], plan.first[channel + 1]
+    while plan.weight[grid_end - 1] == 0.0:
+        grid_end -= 1
     if channel == 0:
         _declare(share, odds, plan)
     total, told = 0.0, 0.0
