@@ -5,6 +5,7 @@ vary by chance. Counts are tables of shape (prompts, behaviours).
 """
 
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 import numpy.typing as npt
@@ -17,6 +18,11 @@ Table = npt.NDArray[np.int64]
 
 _PRIOR = 0.5
 """Jeffreys: pseudo-answers per cell of a confusion table."""
+_SEEN, _UNSEEN = 0.4, 0.2
+"""Pseudo-answers of one prompt for a behaviour that was seen, and for one that was not."""
+_DRAWS = 4_000
+_TAIL = 0.02
+"""Share of the posterior left out on each side; 2.5 % would cover 93 to 94 % instead of 95."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,12 +58,31 @@ class Parts:
 
 
 def of_prompt(counts: npt.NDArray[np.int64]) -> EntropyEstimate:
-    """Returns the entropy of one prompt's answers, counts (behaviours,): plug-in, jackknifed, and the 95 % interval of drift events.
+    """Returns the entropy of one prompt's answers, counts (behaviours,): plug-in, jackknifed, and a 95 % interval.
 
-    Jackknife: Zahl 1977. Interval: Dirichlet posterior, Wolpert and Wolf 1995 (`stream.core.entropy`).
+    Jackknife: Zahl 1977. Interval: 2 and 98 % of the entropy under a Dirichlet posterior (Wolpert and Wolf 1995), by draws of a fixed
+    seed. Unlike in drift events its prior is smaller for a behaviour that was never seen, because most prompts are answered in one or two
+    ways. Prior and tails are those whose measured coverage came nearest to 95 % at 100 answers; docs/sampling.md says where it holds.
     """
     found = measure(np.asarray(counts, np.int64), np.zeros(len(counts), np.int8))
-    return EntropyEstimate(value=found.value, corrected=found.corrected, low=found.low, high=found.high)
+    low, high = _interval(tuple(sorted(map(int, counts))))
+    return EntropyEstimate(
+        value=found.value,
+        corrected=found.corrected,
+        low=min(low, found.corrected),
+        high=max(high, found.corrected),
+    )
+
+
+@lru_cache(maxsize=4096)
+def _interval(counts: tuple[int, ...]) -> tuple[float, float]:
+    """The interval of `of_prompt`, which does not depend on the order of the behaviours."""
+    prior = [count + (_SEEN if count else _UNSEEN) for count in counts]
+    drawn = np.random.default_rng(0).standard_gamma(prior, size=(_DRAWS, len(prior)))
+    shares = drawn / drawn.sum(axis=1, keepdims=True)
+    entropies = (shares * -np.log(np.where(shares > 0, shares, 1.0))).sum(axis=1)
+    low, high = np.quantile(entropies, (_TAIL, 1 - _TAIL))
+    return float(low), float(high)
 
 
 def pool(table: Table) -> Pooled:

@@ -97,10 +97,22 @@ def test_the_interval_of_a_set_covers_the_truth_in_95_of_100_cases(prompts: int,
 def test_the_interval_of_one_prompt_covers_the_truth_in_95_of_100_cases_on_average(concentration: float) -> None:
     rng = np.random.default_rng(7)
     covered = 0
-    for shares in rng.dirichlet([concentration] * 5, size=6000):
+    for shares in rng.dirichlet([concentration] * 5, size=1500):
         found = of_prompt(rng.multinomial(100, shares))
         covered += found.low <= plug_in(shares) <= found.high
-    assert covered / 6000 == pytest.approx(0.95, abs=0.02)
+    assert covered / 1500 == pytest.approx(0.95, abs=0.02)
+
+
+def test_the_interval_of_a_prompt_answered_in_two_ways_covers_the_truth_by_exact_enumeration() -> None:
+    k = 100
+    found = [of_prompt(np.array([kept, k - kept, 0, 0, 0])) for kept in range(k + 1)]
+    coverages = []
+    for share in np.arange(0.6, 0.99, 0.01):
+        truth = plug_in(np.array([share, 1 - share]))
+        chances = [math.comb(k, kept) * share**kept * (1 - share) ** (k - kept) for kept in range(k + 1)]
+        coverages.append(sum(p for p, each in zip(chances, found, strict=True) if each.low <= truth <= each.high))
+    assert np.mean(coverages) == pytest.approx(0.95, abs=0.01)
+    assert 0.92 < min(coverages) <= max(coverages) < 0.98
 
 
 @pytest.mark.parametrize(
@@ -110,8 +122,8 @@ def test_the_interval_of_one_prompt_covers_the_truth_in_95_of_100_cases_on_avera
 def test_the_interval_of_no_single_prompt_covers_much_less(shares: tuple[float, ...]) -> None:
     rng = np.random.default_rng(8)
     truth = plug_in(np.array(shares))
-    found = [of_prompt(counts) for counts in rng.multinomial(100, shares, size=4000)]
-    assert np.mean([each.low <= truth <= each.high for each in found]) > 0.90
+    found = [of_prompt(counts) for counts in rng.multinomial(100, shares, size=800)]
+    assert np.mean([each.low <= truth <= each.high for each in found]) > 0.91
 
 
 tables = st.lists(
