@@ -12,7 +12,7 @@ TEST_PROCESSES ?= 3
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test chaos soak test-demo test-kills test-programs test-security fuzz test-export lint lint-export format bench evaluation wheel clean
+.PHONY: help install demo test chaos soak test-demo test-kills test-programs test-security fuzz test-export lint lint-export format bench evaluation experiments wheel clean
 
 help: ## show what can be made
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 22
@@ -76,6 +76,11 @@ evaluation: .venv/.dev ## measure the shipped classifier on the rows in DATA=DIR
 	@test -n "$(DATA)" || { echo "name the folder of labelled rows: make evaluation DATA=DIR"; exit 2; }
 	$(BIN)/valuedrift evaluate --data "$(DATA)" --bundle models/default --out out/evaluation
 	$(BIN)/python -m tests.figures out/evaluation/evaluation.json
+
+experiments: .venv/.installed ## the paper's three experiments with the bundle in models/default; reports in out/experiments
+	$(BIN)/valuedrift experiment classifier
+	$(BIN)/valuedrift experiment dynamics
+	$(BIN)/valuedrift experiment threshold
 
 wheel: .venv/.dev ## build the wheel, install it in a clean environment, run the command there
 	PYTHON="$(BIN)/python" tests/wheel.sh

@@ -115,14 +115,14 @@ def _accuracy(trial: Trial, *, unseen: bool) -> Finding:
         else " Whether the model was trained on some of these rows is not known, so the figures may flatter it."
     )
     return Finding(
-        heading=f"{rows[0][2]:.1%} of the labels agree with people's; the paper reports 94.2 %",
+        heading=f"{100 * rows[0][2]:.1f} % of the labels agree with people's; the paper reports 94.2 %",
         basis=Basis.REAL,
         words=(
             "Prompts that look harmful and are not, beside prompts that are: harder than everyday traffic, and "
             "not the paper's rows, which are "
             "unpublished. The two accuracies are therefore not the same measurement." + caveat,
             (
-                f"g1 and g2 are confused in {mixed:.1%} of the rows that are one of them; above 5 % the paper "
+                f"g1 and g2 are confused in {100 * mixed:.1f} % of the rows that are one of them; above 5 % the paper "
                 "itself calls misalignment under-counted."
             ),
         ),
@@ -255,7 +255,7 @@ def _outside(trial: Trial) -> Finding:
             )
         )
     return Finding(
-        heading=f"{rows[0][2]:.1%} of real responses are judged with less than {UNSURE:.0%} confidence",
+        heading=f"{100 * rows[0][2]:.1f} % of real responses are judged with less than {100 * UNSURE:.0f} % confidence",
         basis=Basis.REAL,
         words=(
             (
@@ -293,7 +293,7 @@ def _parts(trial: Trial, labelled: Labelled, rng: np.random.Generator) -> Findin
     error = float(np.mean([pool(table).error for table in tables]))
     return Finding(
         heading=(
-            f"Variance of S: {shares[0]:.0%} sampling, {shares[1]:.0%} classifier, {shares[2]:.0%} between models; "
+            f"Variance of S: {100 * shares[0]:.0f} % sampling, {100 * shares[1]:.0f} % classifier, {100 * shares[2]:.0f} % between models; "
             "the paper 78, 4 and 18 %"
         ),
         basis=Basis.REAL,

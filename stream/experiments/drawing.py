@@ -56,13 +56,15 @@ def lines(series: Sequence[Line], labels: Labels) -> bytes:
 
 def points(x: Numbers, y: Numbers, labels: Labels) -> bytes:
     """Points against the diagonal, on which x equals y."""
-    figure, axes = _canvas(width=6.4)
-    top = 1.08 * max(float(np.max(x)), float(np.max(y)), 0.1)
-    axes.plot([0, top], [0, top], color="#8a8f98", lw=1.2, ls=(0, (4, 3)), label="equal")
+    figure, axes = _canvas(width=5.2)
+    both = np.concatenate([np.asarray(x, np.float64), np.asarray(y, np.float64)])
+    margin = max(0.08 * float(np.ptp(both)), 0.02)
+    ends = (max(float(both.min()) - margin, 0.0), float(both.max()) + margin)
+    axes.plot(ends, ends, color="#8a8f98", lw=1.2, ls=(0, (4, 3)), label="equal")
     axes.plot(x, y, "o", color=COLOURS[0], alpha=0.7, ms=6)
-    axes.set_aspect("equal")
     _finish(axes, labels)
-    figure.legend(frameon=False, loc="outside right upper", fontsize=10)
+    axes.set(xlim=ends, ylim=ends, aspect="equal")
+    axes.legend(frameon=False, loc="upper left", fontsize=10)
     return _png(figure)
 
 

@@ -89,7 +89,7 @@ def run(labelled: Labelled, units: Units, *, seed: int, runs: int = RUNS) -> Rep
         ),
         settings=(
             ("rows", labelled.name),
-            ("traffic", f"{HARMFUL:.0%} harmful requests"),
+            ("traffic", f"{100 * HARMFUL:.0f} % harmful requests"),
             (
                 "runs",
                 f"{runs:,} an injection and rule; learning {LEARN:,}, lead {LEAD:,}, horizon {HORIZON:,} responses",

@@ -12,6 +12,8 @@ import msgspec
 from stream.experiments.findings import EXPLAINED, Cell, Report, Table
 
 SCHEMA = "valuedrift.experiment/1"
+FOLDED = 20
+"""Rows above which a table is folded in the report; its CSV has them all."""
 
 
 def write(folder: Path, report: Report) -> None:
@@ -46,15 +48,15 @@ def _html(report: Report) -> str:
         trim_blocks=True,
     )
     environment.filters |= {"cell": cell, "data": lambda png: base64.b64encode(png).decode()}
-    return environment.get_template("experiment.html").render(report=report, explained=EXPLAINED)
+    return environment.get_template("experiment.html").render(report=report, explained=EXPLAINED, folded=FOLDED)
 
 
 def cell(value: Cell) -> str:
     """A table's cell as people read it: three significant digits, thousands separated, `-` for nothing.
 
     Examples:
-        >>> cell(0.123456), cell(12345), cell(None), cell("g1"), cell(1234.5)
-        ('0.123', '12,345', '-', 'g1', '1,234')
+        >>> cell(0.123456), cell(12345), cell(None), cell("g1"), cell(1234.5), cell(0.93), cell(1.0), cell(42.0), cell(0.0)
+        ('0.123', '12,345', '-', 'g1', '1,234', '0.930', '1.00', '42', '0')
     """
     match value:
         case None:
@@ -68,7 +70,9 @@ def cell(value: Cell) -> str:
         case _ if math.isinf(value):
             return "never"
         case _:
-            return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.3g}"
+            if abs(value) >= 1000:
+                return f"{value:,.0f}"
+            return f"{value:#.3g}" if 1e-4 <= abs(value) <= 1 else f"{value:.3g}"
 
 
 def _rounded(value: Cell) -> Cell:
