@@ -106,6 +106,7 @@ def _accuracy(trial: Trial, *, unseen: bool) -> Finding:
             )
         )
     rows.append(("the paper, its own rows", 150, PAPER[0][1], None, None, PAPER[1][1], None))
+    agree = float((trial.truth[human] == trial.predicted[human]).mean())
     table = confusion(trial.truth, trial.predicted)
     aligned = int(table[:2].sum())
     mixed = (table[0, 1] + table[1, 0]) / aligned if aligned else math.nan
@@ -115,7 +116,7 @@ def _accuracy(trial: Trial, *, unseen: bool) -> Finding:
         else " Whether the model was trained on some of these rows is not known, so the figures may flatter it."
     )
     return Finding(
-        heading=f"{100 * rows[0][2]:.1f} % of the labels agree with people's; the paper reports 94.2 %",
+        heading=f"{100 * agree:.1f} % of the labels agree with people's; the paper reports 94.2 %",
         basis=Basis.REAL,
         words=(
             "Prompts that look harmful and are not, beside prompts that are: harder than everyday traffic, and "
@@ -238,6 +239,7 @@ def _outside(trial: Trial) -> Finding:
     human = len(trial.rows) - trial.mismatched
     hits = trial.truth == trial.predicted
     limit = float(np.quantile(energy[:human], 0.95))
+    rare = float((confidence[:human] < UNSURE).mean())
     rows: list[tuple[Cell, ...]] = []
     for name, part in (("labelled by people", slice(0, human)), ("off-topic by construction", slice(human, None))):
         if not len(confidence[part]):
@@ -255,7 +257,7 @@ def _outside(trial: Trial) -> Finding:
             )
         )
     return Finding(
-        heading=f"{100 * rows[0][2]:.1f} % of real responses are judged with less than {100 * UNSURE:.0f} % confidence",
+        heading=f"{100 * rare:.1f} % of real responses are judged with less than {100 * UNSURE:.0f} % confidence",
         basis=Basis.REAL,
         words=(
             (

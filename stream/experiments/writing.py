@@ -51,7 +51,7 @@ def _html(report: Report) -> str:
     return environment.get_template("experiment.html").render(report=report, explained=EXPLAINED, folded=FOLDED)
 
 
-def cell(value: Cell) -> str:
+def cell(value: Cell) -> str:  # noqa: PLR0911 - a case each
     """A table's cell as people read it: three significant digits, thousands separated, `-` for nothing.
 
     Examples:
@@ -69,9 +69,9 @@ def cell(value: Cell) -> str:
             return "-"
         case _ if math.isinf(value):
             return "never"
+        case _ if abs(value) >= 1000:
+            return f"{value:,.0f}"
         case _:
-            if abs(value) >= 1000:
-                return f"{value:,.0f}"
             return f"{value:#.3g}" if 1e-4 <= abs(value) <= 1 else f"{value:.3g}"
 
 
