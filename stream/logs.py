@@ -78,7 +78,7 @@ class Sparse(logging.Filter):
         record.exc_info = record.exc_text = record.stack_info = None
         if record.name.split(".")[0] == OURS and record.levelno < logging.ERROR:
             return True
-        if record.name.startswith("aiokafka") and str(record.msg).startswith(AWAY):
+        if _is_about_absence(record):
             return False
         message, now = (record.name, str(record.msg)), time.monotonic()
         last = self._said.get(message)
@@ -86,6 +86,12 @@ class Sparse(logging.Filter):
             return False
         self._said[message] = now
         return True
+
+
+def _is_about_absence(record: logging.LogRecord) -> bool:
+    if record.name.startswith("aiokafka"):
+        return str(record.msg).startswith(AWAY)
+    return record.name.startswith(("kafka.net", "kafka.cluster"))  # of connections; what fails is raised to us anyway
 
 
 def _one_line(thread: threading.ExceptHookArgs) -> None:

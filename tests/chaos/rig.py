@@ -130,7 +130,7 @@ class Rig:
             )
             self.note(f"worker {slot.number} started, process {slot.process.pid}")
 
-    def stop(self, slot: Slot, *, within: float = 12.0) -> int | None:
+    def stop(self, slot: Slot, *, within: float = 60.0) -> int | None:
         """SIGTERM; the exit status, or None if it had to be killed."""
         with self._lock:
             slot.wanted = False
@@ -144,7 +144,7 @@ class Rig:
             slot.process.wait()
             return None
 
-    def await_ready(self, slot: Slot, *, within: float = 90.0) -> None:
+    def await_ready(self, slot: Slot, *, within: float = 180.0) -> None:
         """Returns when the newest worker there has said that it is ready."""
         log = self._log(slot)
 

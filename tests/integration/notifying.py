@@ -20,7 +20,7 @@ name = "oncall"
 type = "pagerduty"
 url = "{url}/v2/enqueue"
 routing_key_env = "PAGERDUTY_KEY"
-timeout_s = 1
+timeout_s = 3
 per_minute = 6000
 """
 SLACK = """

@@ -11,9 +11,12 @@ from pathlib import Path
 VALUEDRIFT = (sys.executable, "-c", "from stream.cli import main; main()")
 """The program, as a subprocess of this interpreter."""
 
+PATIENCE = 120.0
+"""Seconds that a test waits for anything that must come: only a failure takes so long, and a busy machine does not make one."""
+
 
 def valuedrift(
-    *arguments: str, environment: Mapping[str, str] = os.environ, stdin: bytes = b"", timeout: float = 60
+    *arguments: str, environment: Mapping[str, str] = os.environ, stdin: bytes = b"", timeout: float = PATIENCE
 ) -> subprocess.CompletedProcess[bytes]:
     """Runs the program to its end, at most `timeout` seconds."""
     return subprocess.run(
@@ -56,7 +59,7 @@ def alive(pids: Sequence[int] | set[int]) -> set[int]:
     }
 
 
-def eventually(condition: Callable[[], bool], *, within: float = 15.0) -> bool:
+def eventually(condition: Callable[[], bool], *, within: float = PATIENCE) -> bool:
     """Whether the condition comes true in time (seconds)."""
     deadline = time.monotonic() + within
     while not condition():

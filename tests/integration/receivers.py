@@ -120,9 +120,10 @@ def reset(handler: BaseHTTPRequestHandler) -> None:
 
 
 def slow(handler: BaseHTTPRequestHandler) -> None:
-    """Says nothing for longer than anybody waits."""
-    time.sleep(3)
-    reset(handler)
+    """Says nothing until whoever asked hangs up."""
+    handler.connection.settimeout(None)
+    handler.connection.recv(1)
+    handler.close_connection = True
 
 
 @dataclass

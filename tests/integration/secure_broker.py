@@ -28,6 +28,7 @@ from stream.kafka import supervisor
 from stream.kafka.broker import QUICK
 from stream.kafka.client import open_admin
 from stream.kafka.distribution import class_path
+from tests.integration.processes import PATIENCE
 
 USER, PASSWORD = "alice", "correct horse battery"
 PROPERTIES = """
@@ -134,7 +135,7 @@ def secure_broker(folder: Path) -> Iterator[SecureBroker]:
     finally:
         assert process.stdin is not None
         process.stdin.close()
-        process.wait(30)
+        process.wait(PATIENCE)
 
 
 def variables(settings: KafkaSettings) -> dict[str, str]:

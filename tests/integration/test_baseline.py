@@ -61,7 +61,7 @@ def test_an_accepted_level_closes_the_alert_across_a_restart_and_a_replay_of_the
 def test_a_silent_monitor_alarms_until_it_speaks_again_and_a_replay_of_the_log_agrees(
     environment: dict[str, str], kafka: KafkaSettings
 ) -> None:
-    rule = {"VALUEDRIFT_RULES__NO_DATA__POLICY": "alert", "VALUEDRIFT_RULES__NO_DATA__AFTER_S": "2"}
+    rule = {"VALUEDRIFT_RULES__NO_DATA__POLICY": "alert", "VALUEDRIFT_RULES__NO_DATA__AFTER_S": "5"}
     log = Log(kafka)
     with running(worker_variables(environment, kafka) | rule) as worker:
         log.add(labels(USUAL, seed=1)[:30])
@@ -76,5 +76,5 @@ def test_a_silent_monitor_alarms_until_it_speaks_again_and_a_replay_of_the_log_a
         ("no_data", "silent", 29),
         ("no_data", "data_returned", 30),
     ]
-    settings = worker_settings(kafka).model_copy(update={"rules": Rules(no_data=NoDataRule(policy="alert", after_s=2))})
+    settings = worker_settings(kafka).model_copy(update={"rules": Rules(no_data=NoDataRule(policy="alert", after_s=5))})
     audit(kafka, settings, sent=31)

@@ -66,8 +66,8 @@ def test_under_other_settings_the_log_is_judged_again_and_nobody_is_told_of_what
     }
     with running(anew, "detect") as worker:
         worker.ready()
-        assert eventually(lambda: json.loads(worker.get("/monitors"))[:1] != [], within=20)
-        assert eventually(lambda: json.loads(worker.get("/monitors"))[0]["seq"] == log.sent - 1, within=20)
+        assert eventually(lambda: json.loads(worker.get("/monitors"))[:1] != [])
+        assert eventually(lambda: json.loads(worker.get("/monitors"))[0]["seq"] == log.sent - 1)
         assert worker.stop()[0] == 0
     again = read_json(kafka, kafka.topics.alerts)[len(first) :]
     assert [alert["status"] for alert in again] == ["firing", "resolved"]
@@ -97,8 +97,8 @@ def test_with_new_topics_the_present_behaviour_becomes_the_normal(
     with running(renamed, "classify") as classify, running(anew, "detect") as detect:
         classify.ready()
         detect.ready()
-        assert eventually(lambda: json.loads(detect.get("/monitors"))[:1] != [], within=20)
-        assert eventually(lambda: json.loads(detect.get("/monitors"))[0]["seq"] == 599, within=20)
+        assert eventually(lambda: json.loads(detect.get("/monitors"))[:1] != [])
+        assert eventually(lambda: json.loads(detect.get("/monitors"))[0]["seq"] == 599)
         assert [each["state"] for each in json.loads(detect.get("/monitors"))] == ["ok"]
         assert classify.stop()[0] == 0
         assert detect.stop()[0] == 0

@@ -16,7 +16,7 @@ from stream.errors import BrokerError
 from stream.kafka.broker import LocalBroker
 from stream.kafka.client import open_admin
 from stream.kafka.topics import create_missing, describe
-from tests.integration.processes import alive, descendants, end, eventually, start, valuedrift
+from tests.integration.processes import PATIENCE, alive, descendants, end, eventually, start, valuedrift
 
 
 def ready(process: subprocess.Popen[str]) -> KafkaSettings:
@@ -74,15 +74,15 @@ def test_a_data_folder_serves_one_broker_at_a_time_and_keeps_its_topics(tmp_path
         below = descendants(process.pid)
         assert len(below) == 2, "the supervisor and Java"
         process.terminate()
-        assert process.wait(timeout=30) == 0
-        assert not alive(below)
+        assert process.wait(PATIENCE) == 0
+        assert eventually(lambda: not alive(below))
     finally:
         end(process)
     before = descendants(os.getpid())
     with LocalBroker(data=data) as broker:
         kept = KafkaSettings(bootstrap_servers=broker.bootstrap_servers)
         assert all(status.ok for status in describe(kept))
-    assert descendants(os.getpid()) == before
+    assert eventually(lambda: descendants(os.getpid()) == before)
     assert data.is_dir()
 
 
@@ -90,8 +90,8 @@ def test_ctrl_c_in_a_terminal_stops_all_of_it_in_order(program: subprocess.Popen
     ready(program)
     below = descendants(program.pid)
     os.killpg(program.pid, signal.SIGINT)
-    assert program.wait(timeout=30) == 0
-    assert not alive(below)
+    assert program.wait(PATIENCE) == 0
+    assert eventually(lambda: not alive(below))
 
 
 def test_java_and_its_folder_are_gone_when_the_program_is_killed(program: subprocess.Popen[str]) -> None:
@@ -113,7 +113,7 @@ def test_the_program_says_so_when_kafka_dies(program: subprocess.Popen[str]) -> 
     os.kill(supervisor, signal.SIGKILL)
     assert program.stdout is not None
     said = program.stdout.read()
-    assert program.wait(timeout=30) == 1
+    assert program.wait(PATIENCE) == 1
     assert "Kafka has stopped by itself" in said
     assert "Traceback" not in said
     assert eventually(lambda: not alive(java))
@@ -131,7 +131,7 @@ def test_a_start_that_fails_names_the_log_and_leaves_nothing_running(tmp_path: P
     assert str(tmp_path / "broker.log") in str(failure.value)
     assert "node id 7" in str(failure.value), "the end of the log says what is wrong: the folder is another node's"
     assert "Python" not in str(failure.value)
-    assert descendants(os.getpid()) == before
+    assert eventually(lambda: descendants(os.getpid()) == before)
 
 
 def test_a_used_port_is_refused_with_what_to_do() -> None:

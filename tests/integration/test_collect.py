@@ -16,7 +16,7 @@ import pytest
 from stream.config import KafkaSettings
 from stream.kafka.read import read_topic
 from stream.kafka.topics import create_missing
-from tests.integration.processes import end, start, valuedrift
+from tests.integration.processes import PATIENCE, end, start, valuedrift
 from tests.unit.test_formats_litellm import PAYLOAD
 
 EVERYWHERE = "0.0.0.0"  # noqa: S104 - what is tested is that this needs a token
@@ -66,7 +66,7 @@ def test_what_was_answered_is_in_kafka_and_the_collector_ends_in_order(
         assert {record.key for record in records} == {b"gpt-4o"}
         assert len({json.loads(record.value or b"")["id"] for record in records}) == 30
         process.send_signal(signal.SIGTERM)
-        assert process.wait(timeout=20) == 0
+        assert process.wait(PATIENCE) == 0
 
 
 def test_a_record_above_the_topics_limit_is_told(topics: KafkaSettings, environment: dict[str, str]) -> None:

@@ -14,7 +14,7 @@ from stream.config import KafkaSettings
 from stream.demo.story import CHANGED, CONTROL, tell
 from stream.kafka.client import open_admin
 from tests.integration.conftest import MakeTopic
-from tests.integration.processes import alive, descendants, end, eventually, start
+from tests.integration.processes import PATIENCE, alive, descendants, end, eventually, start
 
 pytestmark = pytest.mark.demo
 EVENTS = 1600
@@ -57,7 +57,7 @@ def test_the_demo_finds_the_swap_and_leaves_its_files_and_nothing_else(
         said = follow(process, "Sending")
         started = descendants(process.pid)
         assert len(started) >= 4  # two supervisors, Java, the worker
-        rest, _ = process.communicate(timeout=240)
+        rest, _ = process.communicate(timeout=PATIENCE)
         text = "".join(said) + rest
         assert process.returncode == 0, text
     finally:
@@ -101,7 +101,7 @@ def test_a_demo_that_is_stopped_leaves_nothing(
         started = descendants(process.pid)
         assert len(started) >= 2  # a supervisor and Java, at least
         process.send_signal(number)
-        process.communicate(timeout=60)
+        process.communicate(timeout=PATIENCE)
         assert process.returncode == 130
     finally:
         end(process)
@@ -123,7 +123,7 @@ def test_a_kafka_that_is_given_is_left_as_it_was(
         assert len(during) >= len(before) + 5
         time.sleep(1)
         process.send_signal(signal.SIGINT)
-        process.communicate(timeout=60)
+        process.communicate(timeout=PATIENCE)
         assert process.returncode == 130
     finally:
         end(process)

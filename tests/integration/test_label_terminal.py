@@ -14,6 +14,7 @@ from typing import Self
 import pytest
 
 from stream.labelling import folder
+from tests.integration.processes import PATIENCE
 
 HOSTILE = "\x1b[2J\x1b]0;owned\x07\x9b2K"
 VALUEDRIFT = (sys.executable, "-c", "from stream.cli import main; main()")
@@ -56,7 +57,7 @@ class Session:
 
     def until(self, words: bytes) -> bytes:
         """What appeared since the last call, up to these words."""
-        deadline = time.monotonic() + 60
+        deadline = time.monotonic() + PATIENCE
         while words not in self.seen:
             ready, _, _ = select.select([self.screen], [], [], 1)
             assert time.monotonic() < deadline, self.seen
@@ -74,7 +75,7 @@ class Session:
 
     def left(self) -> int:
         """The exit status."""
-        return self.process.wait(30)
+        return self.process.wait(PATIENCE)
 
     def __enter__(self) -> Self:
         return self

@@ -12,7 +12,7 @@ import httpx
 import pytest
 
 from stream.config import KafkaSettings
-from tests.integration.processes import eventually
+from tests.integration.processes import PATIENCE, eventually
 from tests.integration.workers import Worker, await_records, response, running, send, worker_variables
 
 pytestmark = pytest.mark.programs
@@ -106,7 +106,7 @@ def prometheus(port: int, worker: Worker, folder: Path) -> Iterator[None]:
         yield
     finally:
         process.terminate()
-        process.wait(20)
+        process.wait(PATIENCE)
 
 
 def ask(port: int, expression: str) -> list[str]:

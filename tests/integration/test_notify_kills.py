@@ -2,7 +2,9 @@
 
 import json
 import os
+import queue
 import signal
+import subprocess
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
@@ -23,7 +25,7 @@ from tests.integration.notifying import (
     send,
     undelivered,
 )
-from tests.integration.processes import end, eventually, start
+from tests.integration.processes import PATIENCE, end, eventually, start
 from tests.integration.receivers import Request, Tools, status
 from tests.unit.histories import alert
 
@@ -47,15 +49,34 @@ def alerts(count: int) -> list[AlertEvent]:
     return [replace(alert(f"bot-{number}"), alert_id=f"{number:016x}") for number in range(count)]
 
 
+class Victim:
+    """A notify that is killed when the tools have answered so many requests, counted from the beginning, and not before it is known."""
+
+    def __init__(self, tools: Tools, *, at: int) -> None:
+        self._tools = tools
+        self._at = at
+        self._process: queue.Queue[int] = queue.Queue()
+        tools.after = self._kill
+
+    def start(self, env: dict[str, str]) -> "subprocess.Popen[str]":
+        process = start("notify", environment=env)
+        self._process.put(process.pid)
+        return process
+
+    def _kill(self, _: Request) -> None:
+        if len(self._tools.requests) >= self._at:
+            os.kill(self._process.get(), signal.SIGKILL)
+
+
 def test_killed_between_delivery_and_commit_it_opens_no_second_incident(
     kafka: KafkaSettings, env: dict[str, str], tools: Tools
 ) -> None:
     configure(PAGERDUTY, tools)
     send(kafka, FIRING)
-    process = start("notify", environment=env)
-    tools.after = lambda _: os.kill(process.pid, signal.SIGKILL)
+    victim = Victim(tools, at=1)
+    process = victim.start(env)
     try:
-        assert process.wait(30) == -signal.SIGKILL
+        assert process.wait(PATIENCE) == -signal.SIGKILL
         assert tools.opened == {KEY: 1}
         tools.after = lambda _: None
         send(kafka, RESOLVED)
@@ -72,15 +93,9 @@ def test_killed_again_and_again_it_pages_once_for_each_incident_and_loses_none(
     assert once(env).returncode == 0  # the receiver is known: what comes now is new, not the past
     send(kafka, *alerts(12))
     for last in (3, 8):
-        process = start("notify", environment=env)
-
-        def kill_at(request: Request, *, last: int = last, pid: int = process.pid) -> None:
-            if len(tools.requests) >= last:
-                os.kill(pid, signal.SIGKILL)
-
-        tools.after = kill_at
+        process = Victim(tools, at=last).start(env)
         try:
-            assert process.wait(60) == -signal.SIGKILL
+            assert process.wait(PATIENCE) == -signal.SIGKILL
         finally:
             end(process)
     tools.after = lambda _: None
@@ -142,9 +157,9 @@ def test_sigterm_ends_it_at_once_in_the_middle_of_retries_and_the_next_start_goe
     tools.faults.extend([status(503, retry_after="600")])
     process = start("notify", environment=env)
     try:
-        assert eventually(lambda: len(tools.requests) == 1, within=30)
+        assert eventually(lambda: len(tools.requests) == 1)
         process.send_signal(signal.SIGTERM)
-        assert process.wait(8) == 0
+        assert process.wait(PATIENCE) == 0
     finally:
         end(process)
     assert once(env).returncode == 0
@@ -158,14 +173,14 @@ def test_two_of_them_share_the_work_and_the_one_that_is_left_does_it_all(
     first, second = start("notify", environment=env), start("notify", environment=env)
     try:
         send(kafka, *alerts(8))
-        assert eventually(lambda: len(tools.opened) == 8, within=60)
+        assert eventually(lambda: len(tools.opened) == 8)
         os.kill(first.pid, signal.SIGKILL)
         more = [
             replace(each, monitor=f"x{each.monitor}", dedup_key=f"x{each.dedup_key}", alert_id=f"x{each.alert_id}")
             for each in alerts(8)
         ]
         send(kafka, *more)
-        assert eventually(lambda: len(tools.opened) == 16, within=60)
+        assert eventually(lambda: len(tools.opened) == 16)
         assert set(tools.opened.values()) == {1}
     finally:
         end(first)

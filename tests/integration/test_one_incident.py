@@ -11,7 +11,7 @@ import pytest
 
 from stream.config import KafkaSettings
 from tests.integration.notifying import configure, prepare
-from tests.integration.processes import end, eventually, start
+from tests.integration.processes import PATIENCE, end, eventually, start
 from tests.integration.receivers import Tools
 from tests.integration.test_notify_alertmanager import RECEIVER, active, alertmanager, notified
 from tests.integration.workers import (
@@ -78,7 +78,7 @@ class Chain:
         assert self._worker.stop()[0] == 0
         for process in self._tools:
             process.send_signal(signal.SIGTERM)
-            said, _ = process.communicate(timeout=20)
+            said, _ = process.communicate(timeout=PATIENCE)
             assert process.returncode == 0, said
 
 
@@ -109,23 +109,23 @@ def test_a_drift_in_a_followed_file_opens_one_incident_and_closes_it_though_ever
         await_scored(kafka, chat.lines - 90)
         processes.kill()  # some of the change is judged, some only classified, some only sent, some only in the file
         processes.start()
-        assert eventually(lambda: notified(tools) == ["firing"], within=40)
+        assert eventually(lambda: notified(tools) == ["firing"])
         [incident] = active(port)
         assert (incident.labels["monitor"], incident.labels["rule"]) == ("support-bot", "drift")
         processes.kill()  # the incident is open, and nobody is there who could close it or open it again
         chat.append(labels(CHANGED, seed=4))
         before = active(port)[0].updatedAt
         processes.start()
-        assert eventually(lambda: active(port)[0].updatedAt > before, within=40), "the next notify takes it over"
+        assert eventually(lambda: active(port)[0].updatedAt > before), "the next notify takes it over"
         assert notified(tools) == ["firing"]
         chat.append(labels(USUAL, seed=5))
         await_scored(kafka, chat.lines - 170)
         processes.kill()  # a part of the return is judged
         processes.start()
-        assert eventually(lambda: "resolved" in notified(tools), within=40)
+        assert eventually(lambda: "resolved" in notified(tools))
         await_scored(kafka, chat.lines)
         processes.stop()
-        assert active(port) == []
+        assert eventually(lambda: active(port) == [])
     assert notified(tools) == ["firing", "resolved"]
     told = [json.loads(request.body) for request in tools.accepted]
     assert {each["groupKey"] for each in told} == {told[0]["groupKey"]}, "what opened is what closed"

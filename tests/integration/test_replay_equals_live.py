@@ -16,7 +16,7 @@ from stream.config import KafkaSettings
 from stream.demo.story import tell
 from stream.kafka.read import read_topic
 from stream.kafka.topics import create_missing
-from tests.integration.processes import end, start, valuedrift
+from tests.integration.processes import PATIENCE, end, start, valuedrift
 
 RESPONSES = 400
 STRIDE = 20
@@ -85,7 +85,7 @@ def worker(environment: Mapping[str, str]) -> Iterator[None]:
     try:
         yield
         process.send_signal(signal.SIGTERM)
-        assert process.wait(30) == 0
+        assert process.wait(PATIENCE) == 0
     finally:
         end(process)
 

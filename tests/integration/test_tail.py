@@ -18,7 +18,7 @@ from stream.kafka.broker import LocalBroker
 from stream.kafka.read import read_topic
 from stream.kafka.topics import create_missing
 from stream.tail import Order, Tally, tail
-from tests.integration.processes import end, eventually, start, valuedrift
+from tests.integration.processes import PATIENCE, end, eventually, start, valuedrift
 
 
 @pytest.fixture
@@ -48,7 +48,7 @@ def follow(path: Path, environment: dict[str, str], *options: str) -> subprocess
 def finish(process: subprocess.Popen[str]) -> str:
     try:
         process.send_signal(signal.SIGTERM)
-        said, _ = process.communicate(timeout=30)
+        said, _ = process.communicate(timeout=PATIENCE)
     finally:
         end(process)
     assert process.returncode == 0, said
@@ -104,14 +104,14 @@ def test_a_tail_that_is_killed_again_and_again_loses_and_repeats_nothing(
                 assert process.stdout.readline().startswith("following")
                 if not writer.ident:
                     writer.start()
-                assert eventually(lambda wanted=wanted: len(sent(topics)) >= wanted, within=60)  # type: ignore[misc]
+                assert eventually(lambda wanted=wanted: len(sent(topics)) >= wanted)  # type: ignore[misc]
             finally:
                 process.kill()
                 end(process)
     finally:
         writer.join()
     process = follow(path, environment)
-    assert eventually(lambda: len(sent(topics)) >= 6000, within=60)
+    assert eventually(lambda: len(sent(topics)) >= 6000)
     finish(process)
     assert [number for number, times in Counter(sent(topics)).items() if times != 1] == []
     assert sorted(sent(topics)) == list(range(6000))
@@ -226,7 +226,7 @@ def test_a_broker_that_goes_away_is_waited_for_and_no_line_is_lost_or_repeated(t
             time.sleep(2)
             add(path, *range(200, 300))
             with LocalBroker(data=tmp_path / "kafka", port=broker.port):
-                assert eventually(lambda: len(sent(settings)) >= 300, within=60)
+                assert eventually(lambda: len(sent(settings)) >= 300)
                 said = finish(process)
                 assert sorted(sent(settings)) == list(range(300)), said
         finally:

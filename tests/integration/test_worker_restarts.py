@@ -20,7 +20,7 @@ pytestmark = pytest.mark.kills
 
 COUNTS = {"helpful_aligned": 500, "refusal_appropriate": 60, "refusal_excessive": 20, "off_topic": 20}
 
-SLOW = 0.1
+SLOW = 1.0
 """Seconds that a micro-batch takes: the whole takes longer than it takes this test to notice that a part is done."""
 
 

@@ -28,12 +28,9 @@ from stream.kafka.client import open_consumer, open_producer
 from stream.kafka.read import read_topic
 from stream.kafka.topics import create_missing
 from stream.pipeline import Detect, encode_alerts, encode_drift_events
-from tests.integration.processes import eventually
+from tests.integration.processes import PATIENCE, eventually
 
 Json = dict[str, Any]
-
-READY_WITHIN = 40.0
-"""A worker that follows a killed one waits for that one's session to end first."""
 
 
 def worker_settings(kafka: KafkaSettings) -> Settings:
@@ -93,7 +90,7 @@ class Worker:
         return self
 
     def get(self, path: str) -> str:
-        with urllib.request.urlopen(self.url + path, timeout=5) as response:  # noqa: S310 - the worker's own URL
+        with urllib.request.urlopen(self.url + path, timeout=PATIENCE) as response:  # noqa: S310 - the worker's own URL
             content: bytes = response.read()
             return content.decode()
 
@@ -101,14 +98,14 @@ class Worker:
         os.killpg(self.process.pid, signal.SIGKILL)
         self.process.communicate()
 
-    def stop(self, *, within: float = 10.0) -> tuple[int, str]:
+    def stop(self) -> tuple[int, str]:
         """Asks for an orderly end; returns the exit code and what was said on standard error."""
         self.process.send_signal(signal.SIGTERM)
-        return self.end(within=within)
+        return self.end()
 
-    def end(self, *, within: float = 20.0) -> tuple[int, str]:
+    def end(self) -> tuple[int, str]:
         """Waits for the process to end by itself."""
-        _, errors = self.process.communicate(timeout=within)
+        _, errors = self.process.communicate(timeout=PATIENCE)
         return self.process.returncode, errors
 
 
@@ -154,14 +151,14 @@ def read_json(kafka: KafkaSettings, topic: str) -> list[Json]:
     return [json.loads(record.value or b"{}") for record in read(kafka, topic)]
 
 
-def await_records(kafka: KafkaSettings, topic: str, n: int, *, within: float = READY_WITHIN) -> None:
+def await_records(kafka: KafkaSettings, topic: str, n: int, *, within: float = PATIENCE) -> None:
     """Returns when the topic holds at least n records."""
     with open_consumer(kafka) as consumer:
         partitions = [TopicPartition(topic, number) for number in consumer.partitions_for_topic(topic) or ()]
         assert eventually(lambda: sum(consumer.end_offsets(partitions).values()) >= n, within=within), f"{topic} < {n}"
 
 
-def await_scored(kafka: KafkaSettings, n: int, *, within: float = READY_WITHIN) -> None:
+def await_scored(kafka: KafkaSettings, n: int, *, within: float = PATIENCE) -> None:
     """Returns when the scored topic holds at least n different responses."""
     assert eventually(lambda: len(scored_responses(kafka)) >= n, within=within), (
         f"{len(scored_responses(kafka))} of {n}"

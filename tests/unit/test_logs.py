@@ -32,6 +32,7 @@ def test_what_says_that_a_server_does_not_answer_is_left_to_ours() -> None:
     assert not sparse.filter(
         record("aiokafka", "Unable connect to node with id %s: %s", 1, "closed", level=logging.ERROR)
     )
+    assert not sparse.filter(record("kafka.net.manager", "Connection failed: %s", "refused", level=logging.ERROR))
     assert sparse.filter(record("aiokafka.cluster", "Topic %s is not authorized", "t", level=logging.ERROR))
 
 

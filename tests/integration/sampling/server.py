@@ -101,7 +101,7 @@ def serving(model: Path, *, name: str = "tiny", key: str = KEY) -> Iterator[str]
     try:
         assert process.stdout is not None
         address = process.stdout.readline().strip()
-        assert address.startswith("http"), f"the server ended with {process.wait(10)}"
+        assert address.startswith("http"), f"the server ended with {process.wait()}"
         yield f"{address}/v1"
     finally:
         process.kill()

@@ -62,7 +62,7 @@ def test_an_endpoint_that_hangs_is_given_up_and_nothing_is_lost(
     sample: Sample, server: str, prompts: Path, tmp_path: Path
 ) -> None:
     out = tmp_path / "o.jsonl"
-    patience = ("--timeout", "0.3", "--tries", "1", "--concurrency", "1", "-k", "4", "--per-request", "1")
+    patience = ("--timeout", "2", "--tries", "1", "--concurrency", "1", "-k", "4", "--per-request", "1")
     with proxied(server, between(5, 1000, Hang())) as proxy:
         code, _, told = sample(proxy.url, prompts, out, *patience)
         assert code == 1

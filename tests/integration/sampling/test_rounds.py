@@ -3,6 +3,8 @@
 import os
 import re
 import signal
+import subprocess
+import threading
 import time
 from collections import Counter
 from collections.abc import Iterator
@@ -10,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.integration.processes import end, eventually, start
+from tests.integration.processes import PATIENCE, end, eventually, start
 from tests.integration.sampling.proxy import Fault, Hang, Json, between, proxied
 from tests.integration.sampling.runs import BROKEN, HELP, REFUSE, Sample, arguments, events, kept, probes, whole
 from tests.integration.sampling.server import KEY, serving, write_model
@@ -47,20 +49,22 @@ def test_a_killed_run_goes_on_without_asking_twice(sample: Sample, server: str, 
     out = tmp_path / "o.jsonl"
     more = ("-k", "40", "--per-request", "1", "--concurrency", "1")
 
-    def slow(number: int, sent: Json) -> Fault:
-        time.sleep(0.02)
-        return None
+    enough = 0
 
-    with proxied(server, slow) as proxy:
-        for answers in (10, 30, 60):
+    def halting(number: int, sent: Json) -> Fault:
+        return Hang() if 0 < enough <= sum(proxy.answered.values()) else None
+
+    with proxied(server, halting) as proxy:
+        for enough in (10, 30, 60):
             process = start(
                 *arguments(proxy.url, prompts, out, *more), environment={**os.environ, "OPENAI_API_KEY": KEY}
             )
             try:
-                assert eventually(lambda wanted=answers: sum(proxy.answered.values()) >= wanted)  # type: ignore[misc]
+                assert eventually(lambda wanted=enough: sum(proxy.answered.values()) >= wanted)  # type: ignore[misc]
                 os.killpg(process.pid, signal.SIGKILL)
             finally:
                 end(process)
+        enough = 0
         with out.open("ab") as file:
             file.write(b'{"schema":"valuedrift.response/1","event_id":"torn')
         code, _, told = sample(proxy.url, prompts, out, *more)
@@ -72,11 +76,24 @@ def test_a_killed_run_goes_on_without_asking_twice(sample: Sample, server: str, 
     assert asked <= 120 + 3
 
 
+def await_stopping(process: "subprocess.Popen[str]") -> str:
+    """What is said until the order to stop has arrived: two signals on each other's heels would be one."""
+    assert process.stdout is not None
+    said = ""
+    for line in process.stdout:
+        said += line
+        if line.startswith("stopping"):
+            return said
+    raise AssertionError(said)
+
+
 def test_ctrl_c_waits_for_the_answers_under_way(server: str, prompts: Path, tmp_path: Path) -> None:
     out = tmp_path / "o.jsonl"
 
+    interrupted = threading.Event()
+
     def slow(number: int, sent: Json) -> Fault:
-        time.sleep(0.3)
+        interrupted.wait(PATIENCE)
         return None
 
     with proxied(server, slow) as proxy:
@@ -85,14 +102,16 @@ def test_ctrl_c_waits_for_the_answers_under_way(server: str, prompts: Path, tmp_
             environment={**os.environ, "OPENAI_API_KEY": KEY},
         )
         try:
-            assert eventually(lambda: len(proxy.requests) >= 6)
+            assert eventually(lambda: len(proxy.requests) == 4)
             process.send_signal(signal.SIGINT)
-            told, _ = process.communicate(timeout=15)
+            said = await_stopping(process)
+            interrupted.set()
+            told, _ = process.communicate(timeout=PATIENCE)
         finally:
             end(process)
         answered = sum(proxy.answered.values())
     assert process.returncode == 130
-    assert "run the same command again" in told
+    assert "run the same command again" in said + told
     assert len(kept(out)) == answered == len(proxy.requests)
 
 
@@ -106,9 +125,9 @@ def test_a_second_ctrl_c_leaves_at_once(server: str, prompts: Path, tmp_path: Pa
         try:
             assert eventually(lambda: len(proxy.requests) >= 8)
             process.send_signal(signal.SIGINT)
-            time.sleep(0.5)
+            await_stopping(process)
             process.send_signal(signal.SIGINT)
-            told, _ = process.communicate(timeout=10)
+            told, _ = process.communicate(timeout=PATIENCE)
         finally:
             end(process)
     assert process.returncode == 130
@@ -123,7 +142,8 @@ def test_rounds_follow_each_other_on_a_schedule(sample: Sample, server: str, pro
     rounds = Counter(event["attributes"]["probe_round"] for event in events(out))
     assert list(rounds.values()) == [6, 6, 6]
     begins = [time.mktime(time.strptime(name[:19], "%Y-%m-%dT%H:%M:%S")) for name in sorted(rounds)]
-    assert [later - begins[0] for later in begins] == pytest.approx([0, 1, 2], abs=1)
+    assert begins == sorted(begins)
+    assert begins[2] - begins[0] >= 1, "two seconds, in whole ones; a busy machine may be late"
     assert told.count("next round in") == 2
 
 

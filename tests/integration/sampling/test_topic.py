@@ -3,7 +3,6 @@
 import json
 import os
 import signal
-import time
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,7 +13,7 @@ from stream.config import KafkaSettings
 from stream.kafka.read import read_topic
 from tests.integration.conftest import MakeTopic
 from tests.integration.processes import end, eventually, start, valuedrift
-from tests.integration.sampling.proxy import Fault, Json, proxied
+from tests.integration.sampling.proxy import Fault, Hang, Json, proxied
 from tests.integration.sampling.server import KEY, serving, write_model
 
 MORE = ("-k", "10", "--per-request", "1", "--concurrency", "2")
@@ -63,19 +62,21 @@ def test_a_killed_run_goes_on_and_asks_for_nothing_twice(
 ) -> None:
     topic = make_topic(1)
 
-    def slow(_number: int, _sent: Json) -> Fault:
-        time.sleep(0.005)
-        return None
+    enough = 0
 
-    with proxied(server, slow) as proxy:
+    def halting(_number: int, _sent: Json) -> Fault:
+        return Hang() if 0 < enough <= sum(proxy.answered.values()) else None
+
+    with proxied(server, halting) as proxy:
         arguments = ("sample", "--endpoint", proxy.url, "--model", "tiny", "--topic", topic, *MORE)
-        for answers in (50, 200):
+        for enough in (50, 200):
             process = start(*arguments, environment=keyed)
             try:
-                assert eventually(lambda wanted=answers: sum(proxy.answered.values()) >= wanted)  # type: ignore[misc]
+                assert eventually(lambda wanted=enough: sum(proxy.answered.values()) >= wanted)  # type: ignore[misc]
                 os.killpg(process.pid, signal.SIGKILL)
             finally:
                 end(process)
+        enough = 0
         done = valuedrift(*arguments, environment=keyed)
         assert done.returncode == 0, done.stderr
         asked = len(proxy.requests)
