@@ -24,6 +24,7 @@ from stream.worker.caution import Caution
 from stream.worker.classify import ClassifyStage
 from stream.worker.detect import DetectStage
 from stream.worker.failure import Failure
+from stream.worker.heap import share_heaps
 from stream.worker.letters import DeadLetters
 from stream.worker.lifetime import StopTimeoutError, serve
 from stream.worker.notebook import Notebook
@@ -57,6 +58,7 @@ def run_worker(job: Job, *, say: Say) -> None:
         BrokerError, TopicError, SettingsError: it cannot start; the message says what to do.
         StateError, WorkerError, ModelError: it cannot go on; whatever was not committed is read again after a restart.
     """
+    share_heaps()
     plan = make_plan(job.settings, classifies=job.classifier is not None, detects=job.detects)
     if job.detects:
         say("preparing the detector (compiled once on a machine, then cached)")
