@@ -1,8 +1,11 @@
 """Evens out channels before quantisation, leaving what the model computes as it was.
 
-Where one channel is large and its weights are small, 8 bits a block spend themselves on the weights of channels that hardly
-matter. Each projection's input channels are therefore brought to the same size: the norm before it (or the projection that
-makes its input) divides, its own weights multiply.
+Eight bits go by the largest value of a token, and by the largest weight of an output channel: one large input channel costs
+the other channels of its tokens, one with large weights costs the other weights. Each input channel of a projection is
+therefore divided by sqrt(size of the channel / size of its weights), by the norm before it (or the projection that makes it),
+and its weights are multiplied: both come out equal (SmoothQuant, arXiv:2211.10438, equation 4 with exponent 1/2, with root
+mean squares for largest values). Bringing the channels alone to one size, as was done before, moved the whole spread into the
+weights and left three times the error in what the feed-forwards read.
 """
 
 from collections.abc import Sequence
@@ -30,23 +33,25 @@ def smooth(model: T5Classifier, batches: Sequence[Batch]) -> None:
                     _dense(layer, sizes)
                     continue
                 readers = [attention.q, attention.k, attention.v] if hasattr(layer, "SelfAttention") else [attention.q]
-                _divide(layer.layer_norm.weight, sizes[layer.layer_norm], readers)
-                _divide(attention.v.weight, sizes[attention.o], [attention.o])
+                _share(layer.layer_norm.weight, sizes[layer.layer_norm], readers)
+                _share(attention.v.weight, sizes[attention.o], [attention.o])
 
 
 def _dense(layer: Any, sizes: dict[nn.Module, Tensor]) -> None:
     dense = layer.DenseReluDense
     gated = hasattr(dense, "wi_1")
-    _divide(layer.layer_norm.weight, sizes[layer.layer_norm], [dense.wi_0, dense.wi_1] if gated else [dense.wi])
+    _share(layer.layer_norm.weight, sizes[layer.layer_norm], [dense.wi_0, dense.wi_1] if gated else [dense.wi])
     if gated:
-        _divide(dense.wi_1.weight, sizes[dense.wo], [dense.wo])
+        _share(dense.wi_1.weight, sizes[dense.wo], [dense.wo])
 
 
-def _divide(maker: Tensor, size: Tensor, readers: Sequence[nn.Linear]) -> None:
-    """Divides what makes the channels (rows of a matrix, or gains) by their size and multiplies the readers' columns."""
-    maker.div_(size if maker.ndim == 1 else size.unsqueeze(-1))
+def _share(maker: Tensor, size: Tensor, readers: Sequence[nn.Linear]) -> None:
+    """Moves half of the spread of what the maker (rows of a matrix, or gains) puts out into the readers' columns."""
+    weights = _even(torch.cat([reader.weight for reader in readers]).square().mean(0))
+    half = (size / weights).sqrt()
+    maker.div_(half if maker.ndim == 1 else half.unsqueeze(-1))
     for reader in readers:
-        reader.weight.mul_(size)
+        reader.weight.mul_(half)
 
 
 def _sizes(model: T5Classifier, batches: Sequence[Batch]) -> dict[nn.Module, Tensor]:
