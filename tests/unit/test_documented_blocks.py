@@ -80,8 +80,9 @@ def test_settings_are_accepted(block: str, tmp_path: Path) -> None:
 @pytest.mark.parametrize("words", list(commands()), ids=" ".join)
 def test_commands_are_understood(words: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    for folder in ("DIR", "out/checkpoint", "out/bundle", "labels/march"):
+    for folder in ("DIR", "out/checkpoint", "out/bundle", "out/earlier", "out/earlier.work", "labels/march"):
         Path(folder).mkdir(parents=True)
+    Path("out/earlier.work/teacher.safetensors").touch()
     command: click.Command | None = cli
     context = click.Context(cli, obj={"debug": False})
     while isinstance(command, click.Group):
