@@ -132,7 +132,8 @@ class WorkerSettings(_Section):
 class MonitorSettings(_Section):
     """What is watched on its own, and the window of its entropy (in responses).
 
-    With `sigma` (nats per stride, the rate of a base model) drift events carry γ_eff = σ - dS/dt.
+    With `sigma` (nats per stride, the rate of a base model) drift events carry γ_eff = σ - dS/dt. Scored records carry `attributes`;
+    alerts say on which value of those in `contrast` a change sits.
     """
 
     monitor_by: Annotated[tuple[str, ...], Field(min_length=1)] = ("model",)
@@ -140,6 +141,16 @@ class MonitorSettings(_Section):
     stride: int = 50
     sigma: float | None = None
     attributes: tuple[str, ...] = ()
+    contrast: tuple[str, ...] = ()
+
+    @model_validator(mode="after")
+    def _carried(self) -> Self:
+        absent = [name for name in self.contrast if name not in self.attributes]
+        if absent:
+            raise ValueError(
+                f"contrast names {', '.join(absent)}, which scored records do not carry: add it to attributes, too"
+            )
+        return self
 
 
 class ReferenceSettings(_Section):
@@ -296,6 +307,7 @@ class Settings(BaseSettings):
                 limits=self.rules.limits(taxonomy),
                 confident_from=self.rules.low_confidence.threshold if self.rules.low_confidence.enabled else None,
                 no_data=_no_data(self.rules.no_data),
+                contrast=self.monitor.contrast,
             )
         except ValueError as error:
             raise SettingsError(f"{error}; change it in valuedrift.toml or the environment") from None

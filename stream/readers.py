@@ -73,7 +73,12 @@ def read_rows(
                 offset += 1
                 continue
             rows = decode_labelled_rows(
-                content, recorder.settings.taxonomy, source=source, first_offset=offset, spaced=spaced
+                content,
+                recorder.settings.taxonomy,
+                source=source,
+                first_offset=offset,
+                spaced=spaced,
+                attributes=recorder.settings.contrast,
             )
             offset += rows.n
             growth.note(rows)

@@ -3,7 +3,19 @@
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
-from stream.core.records import AlertEvent, Contributor, Micros, Onset, Reason, Rule, Status
+from stream.core.records import (
+    AlertEvent,
+    Contrast,
+    ContrastPart,
+    Contributor,
+    Micros,
+    Onset,
+    Reason,
+    Rule,
+    Status,
+    ValueKind,
+)
+from stream.naming import visible
 
 _SUBJECTS = {
     Rule.TRAFFIC_MIX: "the mix of requests",
@@ -18,6 +30,8 @@ _ENDS = {
     Reason.DATA_RETURNED: "goes on",
     Reason.SILENT: "shows nothing any more, as no responses come",
 }
+STANDS_OUT, ABOVE_TRAFFIC = 0.5, 0.2
+"""Part of a change from which a value is worth a clause, and by how much it must exceed its share of the responses."""
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -41,10 +55,11 @@ def sentence(alert: AlertEvent) -> str:
         return f"{beyond[0].upper()}{beyond[1:]}, since about {instant(alert.onset.ts)}; decided at response {alert.seq:,}."
     moved = ", ".join(_moved(part) for part in movers(alert))
     took = alert.seq - alert.onset.seq + 1
+    where = contrasted(alert)
     return (
         f"{_subject(alert.rule).capitalize()} changed about {instant(alert.onset.ts)} "
         f"(between {between(alert.onset)}){': ' if moved else ''}{moved}; "
-        f"decided at response {alert.seq:,}, {took:,} after the onset."
+        f"decided at response {alert.seq:,}, {took:,} after the onset{'' if where is None else f'; {where}'}."
     )
 
 
@@ -86,6 +101,38 @@ def movers(alert: AlertEvent, *, most: int = 2) -> tuple[Contributor, ...]:
     grown = next((part for part in parts if part.share > part.reference_share), None)
     ranked = parts if grown is None else [grown, *(part for part in parts if part is not grown)]
     return tuple(ranked[:most])
+
+
+def contrasted(alert: AlertEvent) -> str | None:
+    """Where the change of an alert sits, in one clause; None where no value stands out of the traffic that it has.
+
+    A value stands out that holds most of the change, and a fifth of it more than its share of the responses since the onset.
+    """
+    found: list[tuple[float, str]] = []
+    for each in alert.contrasts:
+        found.append((each.mix, f"is a changed mix of {visible(each.attribute)}"))
+        for part in each.parts:
+            traffic = part.n / max(each.n, 1)
+            if part.share - traffic >= ABOVE_TRAFFIC:
+                found.append(
+                    (part.share, f"is on {value_name(each, part)}, which has {percent(traffic)} of the responses")
+                )
+    share, where = max(found, key=lambda one: one[0], default=(0.0, ""))
+    return f"{percent(min(share, 1.0))} of the change {where}" if share >= STANDS_OUT else None
+
+
+def value_name(contrast: Contrast, part: ContrastPart) -> str:
+    """What a part of a contrast is of, as a terminal may show it: `prompt_version 14`."""
+    attribute = visible(contrast.attribute)
+    if part.kind is ValueKind.VALUE:
+        return f"{attribute} {visible(part.value or '')}"
+    return f"no {attribute}" if part.kind is ValueKind.MISSING else f"rarer values of {attribute}"
+
+
+def value_part(contrast: Contrast, part: ContrastPart) -> str:
+    """What a value has of a change, with the counts behind it: `prompt_version 14: 98 % (96 of 400, before 0 of 0)`."""
+    counts = f"{part.count:,} of {part.n:,}, before {part.count_before:,} of {part.n_before:,}"
+    return f"{value_name(contrast, part)}: {100 * part.share:.0f} % ({counts})"
 
 
 def instant(at: Micros) -> str:

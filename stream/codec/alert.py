@@ -1,10 +1,24 @@
-"""Alert events on the wire: `valuedrift.alert/1`, keyed by monitor. `replay` is the last field and false when live."""
+"""Alert events on the wire: `valuedrift.alert/1`, keyed by monitor. `replay` is the last field and false when live.
+
+`contrasts` is there only where there are some, so that the bytes are those of before where no attribute is contrasted.
+"""
 
 import msgspec
 
 from stream import times
 from stream.codec import wire
-from stream.core.records import AlertEvent, Contributor, Onset, Reason, Rule, Severity, Status
+from stream.core.records import (
+    AlertEvent,
+    Contrast,
+    ContrastPart,
+    Contributor,
+    Onset,
+    Reason,
+    Rule,
+    Severity,
+    Status,
+    ValueKind,
+)
 from stream.errors import RecordError
 
 SCHEMA = "valuedrift.alert/1"
@@ -24,7 +38,25 @@ class _Contributor(msgspec.Struct, forbid_unknown_fields=True):
     contribution: float
 
 
-class _Alert(msgspec.Struct, forbid_unknown_fields=True, tag_field="schema", tag=SCHEMA):
+class _ContrastPart(msgspec.Struct, forbid_unknown_fields=True):
+    kind: ValueKind
+    value: str | None
+    share: float
+    count: int
+    n: int
+    count_before: int
+    n_before: int
+
+
+class _Contrast(msgspec.Struct, forbid_unknown_fields=True):
+    attribute: str
+    category: str
+    n: int
+    mix: float
+    parts: tuple[_ContrastPart, ...]
+
+
+class _Alert(msgspec.Struct, forbid_unknown_fields=True, kw_only=True, tag_field="schema", tag=SCHEMA):
     alert_id: str
     dedup_key: str
     status: Status
@@ -48,6 +80,7 @@ class _Alert(msgspec.Struct, forbid_unknown_fields=True, tag_field="schema", tag
     false_alarm_interval: int | None
     classifier: str
     examples: tuple[str, ...]
+    contrasts: tuple[_Contrast, ...] | msgspec.UnsetType = msgspec.UNSET
     replay: bool
 
 
@@ -64,30 +97,31 @@ def encode_alert(event: AlertEvent) -> bytes:
     wire.check_finite(event.entropy, event.reference_entropy, event.statistic, event.threshold)
     return _ENCODER.encode(
         _Alert(
-            event.alert_id,
-            event.dedup_key,
-            event.status,
-            event.severity,
-            event.rule,
-            event.reason,
-            event.monitor,
-            times.render(event.ts),
-            event.seq,
-            times.render(event.starts_at),
-            _onset(event.onset),
-            None if event.ends_at is None else times.render(event.ends_at),
-            event.n,
-            event.entropy,
-            event.reference_entropy,
-            event.counts,
-            event.reference_counts,
-            tuple(map(_contributor, event.contributors)),
-            event.statistic,
-            event.threshold,
-            event.false_alarm_interval,
-            event.classifier,
-            event.examples,
-            event.replay,
+            alert_id=event.alert_id,
+            dedup_key=event.dedup_key,
+            status=event.status,
+            severity=event.severity,
+            rule=event.rule,
+            reason=event.reason,
+            monitor=event.monitor,
+            ts=times.render(event.ts),
+            seq=event.seq,
+            starts_at=times.render(event.starts_at),
+            onset=_onset(event.onset),
+            ends_at=None if event.ends_at is None else times.render(event.ends_at),
+            n=event.n,
+            entropy=event.entropy,
+            reference_entropy=event.reference_entropy,
+            counts=event.counts,
+            reference_counts=event.reference_counts,
+            contributors=tuple(map(_contributor, event.contributors)),
+            statistic=event.statistic,
+            threshold=event.threshold,
+            false_alarm_interval=event.false_alarm_interval,
+            classifier=event.classifier,
+            examples=event.examples,
+            contrasts=tuple(map(_contrast, event.contrasts)) or msgspec.UNSET,
+            replay=event.replay,
         )
     )
 
@@ -99,6 +133,41 @@ def _onset(onset: Onset) -> _Onset:
 def _contributor(part: Contributor) -> _Contributor:
     wire.check_finite(part.reference_share, part.share, part.contribution)
     return _Contributor(part.category, part.reference_share, part.share, part.contribution)
+
+
+def _contrast(contrast: Contrast) -> _Contrast:
+    wire.check_finite(contrast.mix, *(part.share for part in contrast.parts))
+    parts = tuple(
+        _ContrastPart(part.kind, part.value, part.share, part.count, part.n, part.count_before, part.n_before)
+        for part in contrast.parts
+    )
+    return _Contrast(contrast.attribute, contrast.category, contrast.n, contrast.mix, parts)
+
+
+def _read_contrasts(contrasts: tuple[_Contrast, ...] | msgspec.UnsetType) -> tuple[Contrast, ...]:
+    if isinstance(contrasts, msgspec.UnsetType):
+        return ()
+    return tuple(
+        Contrast(
+            attribute=each.attribute,
+            category=each.category,
+            n=each.n,
+            mix=each.mix,
+            parts=tuple(
+                ContrastPart(
+                    kind=part.kind,
+                    value=part.value,
+                    share=part.share,
+                    count=part.count,
+                    n=part.n,
+                    count_before=part.count_before,
+                    n_before=part.n_before,
+                )
+                for part in each.parts
+            ),
+        )
+        for each in contrasts
+    )
 
 
 def decode_alert(content: bytes) -> AlertEvent:
@@ -153,5 +222,6 @@ def decode_alert(content: bytes) -> AlertEvent:
         false_alarm_interval=record.false_alarm_interval,
         classifier=record.classifier,
         examples=record.examples,
+        contrasts=_read_contrasts(record.contrasts),
         replay=record.replay,
     )

@@ -240,7 +240,7 @@ def close_pane(counts: Counts, firing: _I64) -> int:
     slot = before % len(panes)
     full = before >= len(panes)
     if full:
-        _make_room(scalars[STRIDE], scalars[STRIDE] * len(panes), counts.older, counts.older_opened)
+        make_room(scalars[STRIDE], scalars[STRIDE] * len(panes), counts.older, counts.older_opened)
         if _total(counts.older[0]) == 0:
             counts.older_opened[0] = counts.opened[slot]
     for category in range(panes.shape[1]):
@@ -258,7 +258,7 @@ def close_pane(counts: Counts, firing: _I64) -> int:
 
 
 @compiled
-def _make_room(stride: int, window: int, older: _I64, older_opened: _I64) -> None:
+def make_room(stride: int, window: int, older: _I64, older_opened: _I64) -> None:
     """Empty the youngest bucket into the next where a pane more would overfill it; bucket i holds 2^i windows, and the last is dropped."""
     last = -1
     while last + 1 < len(older):

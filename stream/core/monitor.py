@@ -1,7 +1,7 @@
 """One monitor: everything that is known about one stream of responses, as a pure function of its ordered log."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from stream.core import baseline, levels, orders, rules, silence, slow
 from stream.core.alerts import Finding, Open, Place, alert
@@ -89,7 +89,7 @@ class Monitor:
     def _count(self, scored: Scored) -> Observed:
         memory, settings = self._memory, self.settings
         counted = memory.offsets.get(scored.source, -1)
-        batch = fresh(scored, counted, len(settings.taxonomy), confident_from=settings.confident_from)
+        batch = fresh(scored, counted, settings)
         drift: list[DriftEvent] = []
         alerts: list[AlertEvent] = []
         index, n = 0, len(batch)
@@ -98,13 +98,17 @@ class Monitor:
             alerts.append(self._enter(finding, self._place(batch, 0, self.seen)))
         while index < n:
             begun = index
+            before = self.seen
             index, code = advance(batch.categories, batch.times, index, memory.counts, memory.belief, memory.plan)
             if batch.doubts is not None:
                 memory.doubts[-1] += batch.doubts[index] - batch.doubts[begun]
+            if batch.attributes:
+                memory.contrast.count(batch.attributes, batch.categories, (begun, index), before)
             if code & FULL_BLOCK:
                 close_block(memory.counts, memory.belief, memory.plan)
             if code & FULL_PANE:
                 code |= close_pane(memory.counts, memory.belief.firing)
+                memory.contrast.close_pane(memory.counts)
                 if batch.doubts is not None:
                     self._turn_doubts()
             if code & ~FULL_BLOCK:
@@ -193,18 +197,19 @@ class Monitor:
 
     def _enter(self, finding: Finding, place: Place) -> AlertEvent:
         """Open or close the rule's alert, and give the event that says so."""
-        key = finding.key(self.settings.taxonomy)
+        memory, key = self._memory, finding.key(self.settings.taxonomy)
         if finding.status is Status.RESOLVED:
-            del self._memory.alarms[key]
+            del memory.alarms[key]
         else:
-            self._memory.alarms[key] = Open(
+            memory.alarms[key] = Open(
                 seq=place.seq,
                 starts_at=finding.starts_at,
                 severity=finding.severity,
                 onset=finding.onset,
                 level=tuple(finding.counts.tolist()),
             )
-        return alert(finding, place, self.settings.taxonomy)
+        contrasts = memory.contrast.of(finding, memory.counts, self.settings.taxonomy)
+        return replace(alert(finding, place, self.settings.taxonomy), contrasts=contrasts)
 
     def _obey(self, order: Order) -> Observed:
         """Do what an order says, once; a monitor that has seen nothing has no level, and is not silent."""
@@ -216,6 +221,8 @@ class Monitor:
             return Observed(drift=(), alerts=(), counted=0, skipped=0)
         findings, stable = orders.obey(memory, self._design, order)
         accepted = isinstance(order, Accept)
+        if accepted:
+            memory.contrast.forget(memory.counts)
         place = Place(
             monitor=self.name,
             event_id=order.control_id if isinstance(order, Accept) else f"silent until {order.ts}",

@@ -252,6 +252,41 @@ class Contributor:
     contribution: float
 
 
+class ValueKind(StrEnum):
+    """What a part of a contrast is of: one value, responses without one, or all other values together."""
+
+    VALUE = "value"
+    MISSING = "missing"
+    OTHER = "other"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ContrastPart:
+    """One value of an attribute: its share of the change, and the responses of the behaviour among its n since the onset and before."""
+
+    kind: ValueKind
+    value: str | None
+    share: float
+    count: int
+    n: int
+    count_before: int
+    n_before: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Contrast:
+    """Where a change of one behaviour sits among the values of an attribute, and what a changed mix of values makes of it (`mix`).
+
+    `n` are the responses since the onset that were looked at.
+    """
+
+    attribute: str
+    category: str
+    n: int
+    mix: float
+    parts: tuple[ContrastPart, ...]
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AlertEvent:
     """A decision of one rule about one monitor, made at response `seq`.
@@ -282,6 +317,7 @@ class AlertEvent:
     false_alarm_interval: int | None
     classifier: str
     examples: tuple[str, ...]
+    contrasts: tuple[Contrast, ...] = ()
     replay: bool = False
 
 

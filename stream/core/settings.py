@@ -18,6 +18,8 @@ MOST_SCENARIOS = 8
 """Changes that may be declared: each one more delays the others."""
 MOST = 10**12
 """Responses that a reference may have, so that no sum overflows."""
+ATTRIBUTES = 4
+"""Attributes that may be contrasted: each makes a monitor about twice as large."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,6 +33,7 @@ class EngineSettings:
     words of `stream.core.scenarios`, that the drift rule finds sooner than others. With `guarantee` the interval of
     a reference that is known is never shorter than `false_alarm_interval`, and on average longer. `limits` and
     `no_data` are rules that are judged beside drift; a response is low in confidence below `confident_from`, which only that rule needs.
+    `contrast` names the attributes among whose values the change of an alert is shared out.
 
     Raises:
         ValueError: a setting is out of range; the message names it.
@@ -51,6 +54,7 @@ class EngineSettings:
     limits: tuple[Limit, ...] = ()
     confident_from: float | None = None
     no_data: NoData | None = None
+    contrast: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         if self.stride < 1:
@@ -62,6 +66,10 @@ class EngineSettings:
         self._check_limits()
         if self.reference is not None:
             self._check_reference(self.reference)
+        if len(self.contrast) > ATTRIBUTES or len(set(self.contrast)) < len(self.contrast) or "" in self.contrast:
+            raise ValueError(
+                f"contrast must name at most {ATTRIBUTES} attributes, each once, got {list(self.contrast)}"
+            )
         if self.false_alarm_interval < 100:
             raise ValueError(f"false_alarm_interval must be at least 100 responses, got {self.false_alarm_interval}")
         if self.watch not in ("behaviour", "all"):

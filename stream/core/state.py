@@ -13,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from stream.core.alerts import Open
+from stream.core.contrast import Contrasting
 from stream.core.detectors import Design, new_plan
 from stream.core.kernel import BLOCK, LAG, LEARNT, STRIDE, TARGET, Belief, Counts, Plan, derive
 from stream.core.records import Onset, Rule, Severity, Source
@@ -20,7 +21,7 @@ from stream.core.taxonomy import Taxonomy
 from stream.core.window import EXAMPLES, OLDER, RECENT
 from stream.errors import StateError
 
-VERSION = 2
+VERSION = 3
 """Of the layout below: a change of it makes older state unreadable, and says so."""
 
 _SCALARS = 11
@@ -53,6 +54,7 @@ class State:
     classifier: str
     beyond: npt.NDArray[np.int64]
     doubts: npt.NDArray[np.int64]
+    contrast: Contrasting
 
 
 def new_state(plan_of: Design) -> State:
@@ -68,6 +70,7 @@ def new_state(plan_of: Design) -> State:
     short = np.zeros((4 + panes + OLDER + LAG + 2) * k + 2 * doubtful, np.int64)
     doubts, panes_kept, older, blocks, rows = _carve(short, (doubtful, 2), (panes, k), (OLDER, k), (LAG + 2, k), (4, k))
     scalars[STRIDE], scalars[TARGET] = settings.stride, settings.learn_from
+    recent = np.zeros(min(max(settings.stride, RECENT[0]), RECENT[1]), np.uint8)
     return State(
         long=long,
         short=short,
@@ -79,7 +82,7 @@ def new_state(plan_of: Design) -> State:
             older=older,
             older_opened=older_opened,
             blocks=blocks,
-            recent=np.zeros(min(max(settings.stride, RECENT[0]), RECENT[1]), np.uint8),
+            recent=recent,
             cuts=np.zeros((3, k), np.int64),
             latest=np.full((k, EXAMPLES), -1, np.int64),
             slow=slow,
@@ -100,6 +103,7 @@ def new_state(plan_of: Design) -> State:
         classifier="",
         beyond=beyond,
         doubts=doubts,
+        contrast=Contrasting(settings, len(recent)),
     )
 
 
@@ -123,6 +127,9 @@ def pack(state: State, plan_of: Design) -> bytes:
             state.long.tobytes(),
             _kept(state).astype(_short_type(plan_of)).tobytes(),
             counts.recent.tobytes(),
+            state.contrast.begun.tobytes(),
+            state.contrast.counts.astype(_short_type(plan_of)).tobytes(),
+            state.contrast.recent.tobytes(),
             *((counts.cuts.tobytes(),) if learning else (belief.sums.tobytes(),)),
             _pack_rest(state, plan_of.settings.taxonomy),
         )
@@ -182,7 +189,7 @@ def _short_type(plan_of: Design) -> np.dtype[np.unsignedinteger]:
 def _pack_rest(state: State, taxonomy: Taxonomy) -> bytes:
     """Offsets, open alerts, and at the end all texts: topics, the examples of each category, the classifier of the last response."""
     topics = sorted({source.topic for source in state.offsets})
-    texts = [*topics, *chain.from_iterable(state.examples), state.classifier]
+    texts = [*topics, *chain.from_iterable(state.examples), state.classifier, *state.contrast.names()]
     parts = [_COUNTS.pack(len(topics), len(state.alarms), len(state.offsets), len(texts))]
     for source, offset in state.offsets.items():
         parts.append(_OFFSET.pack(topics.index(source.topic), source.partition, offset))
@@ -224,6 +231,9 @@ def _read(state: State, plan_of: Design, data: bytes) -> None:
     reader.into(state.long)
     reader.into(_kept(state), _short_type(plan_of))
     reader.into(state.counts.recent)
+    reader.into(state.contrast.begun)
+    reader.into(state.contrast.counts, _short_type(plan_of))
+    reader.into(state.contrast.recent)
     learning = state.counts.scalars[LEARNT] >= 0
     for array in (state.counts.cuts,) if learning else (state.belief.sums,):
         reader.into(array)
@@ -251,7 +261,7 @@ def _read_rest(state: State, reader: _Reader, taxonomy: Taxonomy) -> None:
     ends = list(accumulate(struct.unpack_from(f"<{texts}H", reader.data, reader.place), initial=0))
     reader.place += 2 * texts
     text = reader.data[reader.place :].decode()
-    if len(text) != ends[-1] or topics + sum(per_category) + 1 != texts:
+    if len(text) != ends[-1] or topics + sum(per_category) + 1 + len(state.contrast.names()) != texts:
         raise ValueError("its texts are cut off")
     words = iter([text[start:end] for start, end in pairwise(ends)])
     names = list(islice(words, topics))
@@ -259,3 +269,4 @@ def _read_rest(state: State, reader: _Reader, taxonomy: Taxonomy) -> None:
         state.offsets[Source(names[topic], partition)] = offset
     state.examples = [tuple(islice(words, kept)) for kept in per_category]
     state.classifier = next(words)
+    state.contrast.rename(words)

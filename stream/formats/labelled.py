@@ -38,7 +38,14 @@ class _Row(msgspec.Struct, gc=False):
     schema: str | None = None
 
 
+class _FullRow(_Row, gc=False):
+    attributes: dict[str, str | int | float | bool | None] | None = None
+
+
 _DECODER = msgspec.json.Decoder(_Row)
+_FULL_DECODER = msgspec.json.Decoder(_FullRow)
+"""Slower; only for those who ask for attributes."""
+_Decoder = msgspec.json.Decoder[_Row] | msgspec.json.Decoder[_FullRow]
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,17 +61,25 @@ class LabelledRows:
 
 
 def decode_labelled_rows(
-    content: bytes, taxonomy: Taxonomy, *, source: Source, first_offset: int = 0, spaced: Spaced | None = None
+    content: bytes,
+    taxonomy: Taxonomy,
+    *,
+    source: Source,
+    first_offset: int = 0,
+    spaced: Spaced | None = None,
+    attributes: tuple[str, ...] = (),
 ) -> LabelledRows:
     """Returns the labelled responses of whole lines, grouped by monitor in order of appearance, each in file order.
 
     A row's offset is its place among the lines that are not blank, counted on from `first_offset`: the next piece begins at
     `first_offset + n`. A row without `event_id` gets the first 16 hex digits of the SHA-256 of its line, one without `ts` the
-    time that `spaced` has for its offset. A line that cannot be used is a reject, and slows down this piece only.
+    time that `spaced` has for its offset. A line that cannot be used is a reject, and slows down this piece only. Of a row's attributes
+    those named in `attributes` are kept, numbers and truth values as JSON writes them.
     """
+    decoder = _FULL_DECODER if attributes else _DECODER
     content = content.removeprefix(b"\xef\xbb\xbf")
     try:
-        rows = _DECODER.decode_lines(content)
+        rows = decoder.decode_lines(content)
         if len(rows) == content.count(b"\n") + (not content.endswith(b"\n")):
             ids, texts = [row.event_id for row in rows], [row.ts for row in rows]
             if not (all(ids) and all(texts)):
@@ -72,32 +87,34 @@ def decode_labelled_rows(
                     row.event_id = row.event_id or naming.content_id(line.strip())
                     row.ts = row.ts or _time(spaced, offset)
             offsets = np.arange(first_offset, first_offset + len(rows), dtype=np.int64)
-            return LabelledRows(tuple(_scored(rows, offsets, taxonomy, source)), (), len(rows))
+            return LabelledRows(tuple(_scored(rows, offsets, taxonomy, source, attributes)), (), len(rows))
     except (*_UNREADABLE, Unusable):
         pass  # a row is unusable: find it, line by line
-    return _decode_singly(content, taxonomy, source, first_offset, spaced)
+    rows, offsets, rejects, n = _decode_singly(content, taxonomy, first_offset, spaced, decoder)
+    scored = _scored(rows, offsets, taxonomy, source, attributes) if rows else ()
+    return LabelledRows(tuple(scored), tuple(rejects), n)
 
 
 _UNREADABLE = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
 
 
 def _decode_singly(
-    content: bytes, taxonomy: Taxonomy, source: Source, first_offset: int, spaced: Spaced | None
-) -> LabelledRows:
+    content: bytes, taxonomy: Taxonomy, first_offset: int, spaced: Spaced | None, decoder: _Decoder
+) -> tuple[list[_Row], npt.NDArray[np.int64], list[tuple[int, bytes, Reject]], int]:
+    """The rows that can be used with their offsets, the others, and how many there are."""
     lines = [line for line in map(bytes.strip, content.split(b"\n")) if line]
     rows: list[_Row] = []
     offsets: list[int] = []
     rejects: list[tuple[int, bytes, Reject]] = []
     for offset, line in enumerate(lines, first_offset):
         try:
-            row = _read(line, taxonomy)
+            row = _read(line, taxonomy, decoder)
             row.ts = row.ts or _time(spaced, offset)
             rows.append(row)
             offsets.append(offset)
         except Unusable as unusable:
             rejects.append((offset, line, unusable.reject))
-    scored = _scored(rows, np.array(offsets, np.int64), taxonomy, source) if rows else ()
-    return LabelledRows(tuple(scored), tuple(rejects), len(lines))
+    return rows, np.array(offsets, np.int64), rejects, len(lines)
 
 
 def _time(spaced: Spaced | None, offset: int) -> str:
@@ -112,16 +129,16 @@ def _time(spaced: Spaced | None, offset: int) -> str:
     return times.render(at)
 
 
-def _read(line: bytes, taxonomy: Taxonomy) -> _Row:
+def _read(line: bytes, taxonomy: Taxonomy, decoder: _Decoder) -> _Row:
     """One row, checked as `_scored` checks columns.
 
     Raises:
         Unusable: with the reason.
     """
     try:
-        row = _DECODER.decode(line)
+        row = decoder.decode(line)
     except _UNREADABLE:
-        convert(parse_object(line), _Row)  # says why
+        convert(parse_object(line), decoder.type)  # says why
         raise Unusable(RejectReason.INVALID_JSON, "the row is no JSON that every reader accepts") from None
     if row.schema not in _SCHEMAS:
         raise Unusable(RejectReason.UNKNOWN_SCHEMA, f"schema must be {SCHEMA} or absent")
@@ -147,7 +164,11 @@ def _monitor(monitor: str | None, model: str | None) -> str:
 
 
 def _scored(
-    rows: Sequence[_Row], offset: npt.NDArray[np.int64], taxonomy: Taxonomy, source: Source
+    rows: Sequence[_Row],
+    offset: npt.NDArray[np.int64],
+    taxonomy: Taxonomy,
+    source: Source,
+    attributes: tuple[str, ...],
 ) -> Iterator[Scored]:
     """The rows as columns, at the speed of whole columns.
 
@@ -168,6 +189,7 @@ def _scored(
     confidence = np.array([row.confidence for row in rows], np.float32)  # None becomes NaN
     several = len(set(classifiers)) > 1
     event_id = np.array(event_ids, object)
+    columns = {name: np.array([_attribute(row, name) for row in rows], object) for name in attributes}
     for monitor, places in _groups(_monitors(rows)):
         for part in _runs(places, classifiers) if several else (places,):
             yield Scored(
@@ -179,8 +201,13 @@ def _scored(
                 ts=ts[part],
                 category=category[part],
                 confidence=confidence[part],
-                attributes={},
+                attributes={name: tuple(column[part].tolist()) for name, column in columns.items()},
             )
+
+
+def _attribute(row: _Row, name: str) -> str | None:
+    value = (row.attributes or {}).get(name) if isinstance(row, _FullRow) else None
+    return value if value is None or isinstance(value, str) else msgspec.json.encode(value).decode()
 
 
 def _categories(names: list[str], taxonomy: Taxonomy) -> npt.NDArray[np.uint8]:

@@ -13,7 +13,7 @@ from stream.report import charts
 from stream.report.charts import Chart, chart
 from stream.report.summary import MonitorSummary, Summary
 from stream.report.trajectory import Trajectory, colours
-from stream.wording import instant, percent, sentence
+from stream.wording import instant, percent, sentence, value_part
 
 LISTED = 200
 """Monitors listed at most in the table at the top; summary.json has all."""
@@ -78,6 +78,7 @@ def render(summary: Summary, trajectories: Sequence[Trajectory]) -> str:
         "sentence": sentence,
         "instant": instant,
         "percent": percent,
+        "value_part": value_part,
         "number": _number,
         "nats": _nats,
         "count_rows": count_rows,

@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 
 from stream.core.records import AlertEvent, Contributor, Micros, Onset, Reason, Rule, Status
 from stream.naming import shorten
-from stream.wording import level, movers, percent
+from stream.wording import contrasted, level, movers, percent, value_part
 
 EXAMPLES = 10
 """Most event ids that are named."""
@@ -63,7 +63,9 @@ def headline(alert: AlertEvent) -> str:
         if alert.false_alarm_interval is None
         else f"; one false alarm expected per {alert.false_alarm_interval:,} responses"
     )
-    return f"{who}: {_change(alert)} since about {_since(alert.onset)}, {found}{rate}"
+    where = contrasted(alert)
+    at = "" if where is None else f"; {where}"
+    return f"{who}: {_change(alert)} since about {_since(alert.onset)}, {found}{at}{rate}"
 
 
 def details(alert: AlertEvent) -> dict[str, str | float | int]:
@@ -83,6 +85,8 @@ def details(alert: AlertEvent) -> dict[str, str | float | int]:
     }
     for part in alert.contributors[:EXAMPLES]:
         shown[printable(part.category)] = f"{percent(part.reference_share)} → {percent(part.share)}"
+    for each in alert.contrasts:
+        shown[f"change by {printable(each.attribute)}"] = ", ".join(value_part(each, part) for part in each.parts)
     if alert.examples:
         shown["examples"] = ", ".join(printable(example) for example in alert.examples[:EXAMPLES])
     return shown

@@ -1,6 +1,7 @@
 """The fields that others rely on, record by record: a change here is a change of the schema's version."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -16,6 +17,8 @@ from stream.core import records
 from stream.core.control import Accept, Learn, Tick
 from stream.core.records import (
     AlertEvent,
+    Contrast,
+    ContrastPart,
     Contributor,
     DeadLetter,
     DriftEvent,
@@ -34,6 +37,7 @@ from stream.core.records import (
     SourceRecord,
     State,
     Status,
+    ValueKind,
     WindowSpan,
 )
 from stream.core.taxonomy import PAPER
@@ -109,6 +113,13 @@ ALERT = AlertEvent(
     classifier="c",
     examples=("e",),
 )
+CONTRAST = Contrast(
+    attribute="prompt_version",
+    category="off_topic",
+    n=1,
+    mix=0,
+    parts=(ContrastPart(kind=ValueKind.VALUE, value="14", share=1, count=1, n=1, count_before=0, n_before=0),),
+)
 LETTER = DeadLetter(
     source=Source("t", 0), offset=0, key=b"", value=b"", headers=(), reason=RejectReason.NO_TEXT, detail="", ts=T
 )
@@ -132,6 +143,14 @@ FIELDS: dict[str, tuple[bytes, str, str]] = {
         (
             "schema alert_id dedup_key status severity rule reason monitor ts seq starts_at onset ends_at n entropy reference_entropy "
             "counts reference_counts contributors statistic threshold false_alarm_interval classifier examples replay"
+        ),
+    ),
+    "alert with contrasts": (
+        encode_alert(replace(ALERT, contrasts=(CONTRAST,))),
+        "valuedrift.alert/1",
+        (
+            "schema alert_id dedup_key status severity rule reason monitor ts seq starts_at onset ends_at n entropy reference_entropy "
+            "counts reference_counts contributors statistic threshold false_alarm_interval classifier examples contrasts replay"
         ),
     ),
     "control": (
@@ -177,6 +196,13 @@ def test_a_record_has_these_fields_in_this_order(written: bytes, schema: str, fi
 )
 def test_its_parts_have_these_fields(written: bytes, part: str, fields: str) -> None:
     assert list(json.loads(written)[part]) == fields.split()
+
+
+def test_a_contrast_has_these_fields() -> None:
+    (contrast,) = json.loads(encode_alert(replace(ALERT, contrasts=(CONTRAST,))))["contrasts"]
+    assert list(contrast) == ["attribute", "category", "n", "mix", "parts"]
+    assert list(contrast["parts"][0]) == ["kind", "value", "share", "count", "n", "count_before", "n_before"]
+    assert [kind.value for kind in ValueKind] == ["value", "missing", "other"]
 
 
 def test_behaviours_have_these_names_on_the_wire() -> None:

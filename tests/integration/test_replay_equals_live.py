@@ -7,6 +7,7 @@ import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -26,6 +27,8 @@ SETTINGS = {
     "VALUEDRIFT_MONITOR__WINDOW": "100",
     "VALUEDRIFT_MONITOR__STRIDE": str(STRIDE),
     "VALUEDRIFT_REFERENCE__LEARN_FROM": "100",
+    "VALUEDRIFT_MONITOR__ATTRIBUTES": '["served_by"]',
+    "VALUEDRIFT_MONITOR__CONTRAST": '["served_by"]',
     # Odd sizes and short waits: micro-batches are cut anywhere.
     "VALUEDRIFT_CLASSIFIER__BATCH_SIZE": "23",
     "VALUEDRIFT_CLASSIFIER__MAX_WAIT_MS": "30",
@@ -44,7 +47,7 @@ def write_history(path: Path) -> dict[str, int]:
     """
     rng = random.Random(5)
     real = [json.loads(line) for line in tell(1600, seed=3).lines]
-    by_model: dict[str, list[dict[str, str]]] = {}
+    by_model: dict[str, list[dict[str, Any]]] = {}
     for event in real:
         if len(event["response"]) <= SHORT:
             by_model.setdefault(event["attributes"]["served_by"], []).append(event)
@@ -63,7 +66,7 @@ def write_history(path: Path) -> dict[str, int]:
     return responses
 
 
-def _line(monitor: str, event: Mapping[str, str], index: int, at: int) -> str:
+def _line(monitor: str, event: Mapping[str, Any], index: int, at: int) -> str:
     if index % 3 == 1:
         request = {"model": monitor, "messages": [{"role": "user", "content": event["prompt"]}]}
         choice = {"index": 0, "finish_reason": "stop", "message": {"role": "assistant", "content": event["response"]}}
@@ -75,7 +78,13 @@ def _line(monitor: str, event: Mapping[str, str], index: int, at: int) -> str:
             "choices": [choice],
         }
         return json.dumps({"request": request, "response": response})
-    row = {"model": monitor, "prompt": event["prompt"], "response": event["response"], "ts": times.render(at)}
+    row = {
+        "model": monitor,
+        "prompt": event["prompt"],
+        "response": event["response"],
+        "ts": times.render(at),
+        "attributes": event["attributes"],
+    }
     return json.dumps(row if index % 3 == 2 else {"event_id": f"e{index}"} | row)
 
 
@@ -142,6 +151,7 @@ def test_replay_of_the_file_of_the_topic_and_of_the_scored_topic_equal_the_worke
     letters = sorted(record.value or b"" for record in read_topic(kafka, kafka.topics.deadletter))
     assert set(drift) == {"alpha", "beta", "gamma\\|β"}
     assert b'"status":"firing"' in b"".join(alerts["beta"])
+    assert b'"attribute":"served_by"' in b"".join(alerts["beta"])
     assert all(value.endswith(b'"replay":false}') for values in alerts.values() for value in values)
     assert len(letters) == len(UNUSABLE)
     expected = {

@@ -7,6 +7,8 @@ from stream import times
 from stream.core.control import Accept, Learn, Tick
 from stream.core.records import (
     AlertEvent,
+    Contrast,
+    ContrastPart,
     Contributor,
     DeadLetter,
     DriftEvent,
@@ -24,6 +26,7 @@ from stream.core.records import (
     Source,
     State,
     Status,
+    ValueKind,
     WindowSpan,
 )
 from stream.core.taxonomy import PAPER
@@ -100,6 +103,29 @@ ALERT = st.builds(
     false_alarm_interval=st.none() | COUNT,
     classifier=TEXT,
     examples=st.lists(TEXT, max_size=3).map(tuple),
+    contrasts=st.lists(
+        st.builds(
+            Contrast,
+            attribute=TEXT,
+            category=TEXT,
+            n=COUNT,
+            mix=NUMBER,
+            parts=st.lists(
+                st.builds(
+                    ContrastPart,
+                    kind=st.sampled_from(ValueKind),
+                    value=st.none() | TEXT,
+                    share=NUMBER,
+                    count=COUNT,
+                    n=COUNT,
+                    count_before=COUNT,
+                    n_before=COUNT,
+                ),
+                max_size=3,
+            ).map(tuple),
+        ),
+        max_size=4,
+    ).map(tuple),
     replay=st.booleans(),
 )
 

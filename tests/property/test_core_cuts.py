@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from stream.core.control import Accept, Learn, Tick
 from stream.core.limits import Limit, NoData, Silence
 from stream.core.monitor import Monitor, Observed
-from stream.core.records import Rule, Source
+from stream.core.records import Rule, Scored, Source
 from stream.core.settings import EngineSettings
 from tests.simulation.logs import BROKEN, BUSY, SECOND, Categories, collected, draw, records, scored
 
@@ -47,6 +47,31 @@ def test_putting_a_monitor_down_and_taking_it_up_changes_nothing(seed: int, cuts
         moved = Monitor.restore("m", ENGINE, moved.snapshot())
     assert collected(observed) == expected
     assert moved.snapshot() == whole.snapshot()
+
+
+CONTRASTED = replace(ENGINE, contrast=("version", "region"))
+
+
+def with_attributes(record: Scored) -> Scored:
+    """The record with two attributes, one of few values and sometimes none, and one of ever new ones."""
+    places = record.offset.tolist()
+    version = tuple(None if place % 7 == 0 else f"v{place // 90 % 11}" for place in places)
+    region = tuple(f"r{place * place % 97 if place % 3 else 0}" for place in places)
+    return replace(record, attributes={"version": version, "region": region})
+
+
+@settings(deadline=None, max_examples=30, suppress_health_check=[HealthCheck.too_slow])
+@given(seed=seeds, cuts=places)
+def test_contrasts_are_the_same_wherever_the_log_is_cut_and_the_monitor_put_down(seed: int, cuts: list[int]) -> None:
+    whole, moved = Monitor("m", CONTRASTED), Monitor("m", CONTRASTED)
+    expected = collected([whole.observe(with_attributes(scored(log(seed))))])
+    observed: list[Observed] = []
+    for record in records(log(seed), cuts):
+        observed.append(moved.observe(with_attributes(record)))
+        moved = Monitor.restore("m", CONTRASTED, moved.snapshot())
+    assert collected(observed) == expected
+    assert moved.snapshot() == whole.snapshot()
+    assert any(alert.contrasts for alert in expected[1])
 
 
 WITH_LIMITS = replace(

@@ -56,6 +56,7 @@ def test_the_environment_wins_over_the_file_and_the_command_line_over_both(monke
         ("[classifier]\ndevice = 'gpu'\n", "classifier.device"),
         ("[worker]\nhealth_port = 70000\n", "worker.health_port"),
         ("[kafka.topics]\ninput = '../x'\n", "kafka.topics.input"),
+        ("[monitor]\ncontrast = ['prompt_version']\n", "contrast names prompt_version"),
         ("not toml", "valuedrift.toml"),
     ],
 )

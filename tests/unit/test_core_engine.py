@@ -73,7 +73,7 @@ def test_state_of_other_settings_is_refused_with_what_to_do() -> None:
 def test_state_of_another_version_is_refused_with_what_to_do() -> None:
     state = bytearray(Monitor("m", SETTINGS).snapshot())
     state[0] += 1
-    with pytest.raises(StateError, match="layout 3 and this program reads 2"):
+    with pytest.raises(StateError, match="layout 4 and this program reads 3"):
         Monitor.restore("m", SETTINGS, bytes(state))
 
 

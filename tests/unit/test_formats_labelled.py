@@ -3,6 +3,7 @@
 import hashlib
 import json
 
+import msgspec
 import numpy as np
 import pytest
 
@@ -156,3 +157,18 @@ def test_what_replay_wrote_is_read_back() -> None:
     assert back.ts.tolist() == scored.ts.tolist()
     assert back.category.tolist() == scored.category.tolist()
     assert labelled.SCHEMA == SCHEMA
+
+
+def test_attributes_are_read_where_they_are_asked_for_and_numbers_stand_as_json_writes_them() -> None:
+    rows = [
+        {"model": "m", "ts": "2026-01-01T00:00:00Z", "category": "off_topic", "attributes": attributes}
+        for attributes in ({"version": "7", "other": "x"}, {"version": 7}, {"version": None}, {}, {"version": True})
+    ]
+    content = b"\n".join(msgspec.json.encode(row) for row in rows)
+    (scored,) = decode_labelled_rows(content, PAPER, source=FILE, attributes=("version",)).scored
+    assert scored.attributes == {"version": ("7", "7", None, None, "true")}
+    (bare,) = decode_labelled_rows(content, PAPER, source=FILE).scored
+    assert bare.attributes == {}
+    damaged = decode_labelled_rows(content + b'\n{"category', PAPER, source=FILE, attributes=("version",))
+    assert damaged.scored[0].attributes == scored.attributes
+    assert len(damaged.rejects) == 1

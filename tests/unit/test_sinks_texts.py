@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from stream.core.records import Contributor, Onset, Reason, Rule, Status
+from stream.core.records import Contrast, ContrastPart, Contributor, Onset, Reason, Rule, Status, ValueKind
 from stream.sinks.texts import details, headline, printable, runbook
 from stream.times import parse
 from tests.unit.histories import alert
@@ -26,6 +26,40 @@ def test_it_says_who_what_from_where_to_where_since_when_how_soon_and_how_often_
         "support-bot: refusals of benign requests grew from 2.0 % to 28 % since about 2026-03-01 14:05 UTC (14:03–14:09), "  # noqa: RUF001
         "found 31 responses later; one false alarm expected per 10,000 responses"
     )
+
+
+def contrast(
+    value: str | None, *, share: float, n: int, kind: ValueKind = ValueKind.VALUE, mix: float = 0.0
+) -> Contrast:
+    part = ContrastPart(kind=kind, value=value, share=share, count=30, n=n, count_before=2, n_before=100)
+    return Contrast(attribute="prompt_version", category="refusal_excessive", n=100, mix=mix, parts=(part,))
+
+
+def test_a_value_on_which_the_change_sits_is_named_beside_its_share_of_the_responses() -> None:
+    told = replace(FIRING, contrasts=(contrast("14", share=0.98, n=40),))
+    assert (
+        "31 responses later; 98 % of the change is on prompt_version 14, which has 40 % of the responses;"
+        in headline(told)
+    )
+    assert details(told)["change by prompt_version"] == "prompt_version 14: 98 % (30 of 40, before 2 of 100)"
+    without = replace(told, contrasts=(contrast(None, share=1.2, n=10, kind=ValueKind.MISSING),))
+    assert "100 % of the change is on no prompt_version, which" in headline(without)
+
+
+def test_a_value_that_has_as_much_of_the_change_as_of_the_traffic_is_not_named_in_the_line() -> None:
+    for part in (contrast("14", share=0.98, n=90), contrast("14", share=0.4, n=1)):
+        assert headline(replace(FIRING, contrasts=(part,))) == headline(FIRING)
+
+
+def test_a_changed_mix_of_values_is_told_from_a_change_of_one() -> None:
+    told = replace(FIRING, contrasts=(contrast("14", share=0.3, n=5, mix=0.7),))
+    assert "70 % of the change is a changed mix of prompt_version;" in headline(told)
+
+
+def test_a_hostile_value_steers_no_terminal() -> None:
+    told = replace(FIRING, contrasts=(contrast("\x1b[2J\u202e14", share=0.98, n=40),))
+    assert headline(told).isprintable()
+    assert all(str(value).isprintable() for value in details(told).values())
 
 
 def test_a_short_interval_is_told_to_the_second_and_a_long_one_names_the_day() -> None:
