@@ -19,6 +19,7 @@ from stream.core.limits import Limit, NoData, Silence
 from stream.core.records import Rule, Severity
 from stream.core.settings import EngineSettings, Watch
 from stream.core.taxonomy import Taxonomy
+from stream.core.watchers import Watcher
 from stream.errors import SettingsError
 from stream.sinks.settings import NotifySettings
 
@@ -26,6 +27,7 @@ DEFAULT_FILE = Path("valuedrift.toml")
 PREFIX = "VALUEDRIFT_"
 
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9._-]{1,200}$")]
+RuleName = Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{1,40}$")]
 Port = Annotated[int, Field(ge=0, le=65535)]
 
 
@@ -226,8 +228,40 @@ class NoDataRule(_Section):
     severity: Severity = Severity.WARNING
 
 
+class RiverRule(_Section):
+    """A detector of river's (`ADWIN`, `KSWIN`, `PageHinkley`) with its own parameters, on the window's entropy or a behaviour's share.
+
+    It is given one number a stride: S(t) of the window (`watch = "entropy"`), or the share of a behaviour in the stride. A monitor
+    keeps at most twice `memory` of them.
+    """
+
+    detector: str
+    watch: str = "entropy"
+    parameters: dict[str, int | float | str] = {}
+    memory: int = 256
+    severity: Severity = Severity.WARNING
+
+    def watcher(self, name: str, taxonomy: Taxonomy) -> Watcher:
+        """The same for the core.
+
+        Raises:
+            ValueError: a value cannot be used; the message names it.
+        """
+        from stream.detectors.durable import durable  # noqa: PLC0415 - river is loaded only where a rule needs it
+
+        if self.watch not in ("entropy", *taxonomy.names):
+            raise ValueError(f"watch must be entropy or one of {', '.join(taxonomy.names)}, got {self.watch!r}")
+        return Watcher(
+            name=name,
+            detector=durable(self.detector, self.parameters, memory=self.memory),
+            category=None if self.watch == "entropy" else taxonomy.index(self.watch),
+            memory=self.memory,
+            severity=self.severity,
+        )
+
+
 class Rules(_Section):
-    """Which rules judge the stream. `category_share` has bounds for the share of behaviours, by name."""
+    """Which rules judge the stream. `category_share` has bounds for the share of behaviours by name, `river` detectors by any name."""
 
     drift: DriftRule = DriftRule()
     traffic_mix: TrafficMixRule = TrafficMixRule()
@@ -236,6 +270,21 @@ class Rules(_Section):
     category_share: dict[str, LimitRule] = {}
     low_confidence: LowConfidenceRule = LowConfidenceRule()
     no_data: NoDataRule = NoDataRule()
+    river: dict[RuleName, RiverRule] = {}
+
+    def watchers(self, taxonomy: Taxonomy) -> tuple[Watcher, ...]:
+        """The detectors that are set, in order of their names.
+
+        Raises:
+            ValueError: one cannot be used; the message names the section.
+        """
+        found = []
+        for name, rule in sorted(self.river.items()):
+            try:
+                found.append(rule.watcher(name, taxonomy))
+            except ValueError as error:
+                raise ValueError(f"[rules.river.{name}] {error}") from None
+        return tuple(found)
 
     def limits(self, taxonomy: Taxonomy) -> tuple[Limit, ...]:
         """The bounds that are set.
@@ -308,6 +357,7 @@ class Settings(BaseSettings):
                 confident_from=self.rules.low_confidence.threshold if self.rules.low_confidence.enabled else None,
                 no_data=_no_data(self.rules.no_data),
                 contrast=self.monitor.contrast,
+                watchers=self.rules.watchers(taxonomy),
             )
         except ValueError as error:
             raise SettingsError(f"{error}; change it in valuedrift.toml or the environment") from None

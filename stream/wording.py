@@ -24,10 +24,12 @@ _SUBJECTS = {
     Rule.CATEGORY_SHARE: "the share",
     Rule.LOW_CONFIDENCE: "the classifier's confidence",
     Rule.NO_DATA: "the flow of responses",
+    Rule.RIVER: "what a detector of river watches",
 }
 _ENDS = {
     Reason.WITHIN_LIMIT: "is back within its limit",
     Reason.DATA_RETURNED: "goes on",
+    Reason.NO_FURTHER_CHANGE: "has not changed further for a window",
     Reason.SILENT: "shows nothing any more, as no responses come",
 }
 STANDS_OUT, ABOVE_TRAFFIC = 0.5, 0.2
@@ -64,7 +66,7 @@ def sentence(alert: AlertEvent) -> str:
 
 
 def level(alert: AlertEvent, named: Callable[[str], str]) -> str | None:
-    """What an alert about a limit says, behaviours as `named` calls them; None for the rules without one."""
+    """What an alert says that is about one number, behaviours as `named` calls them; None for the rules that are about the distribution."""
     side = "below" if alert.reason is Reason.BELOW_LIMIT else "above"
     share = f"{percent(alert.statistic)}, {side} the limit of {percent(alert.threshold)}"
     if alert.rule is Rule.CATEGORY_SHARE:
@@ -73,6 +75,8 @@ def level(alert: AlertEvent, named: Callable[[str], str]) -> str | None:
         return f"the share of responses that the classifier is unsure of is {share}"
     if alert.rule is Rule.ENTROPY_LEVEL:
         return f"entropy is {alert.statistic:.2f} nats, {side} the limit of {alert.threshold:g}"
+    if alert.rule is Rule.RIVER:
+        return f"river's detector {alert.dedup_key.rpartition(':')[2]} found a change"
     if alert.rule is Rule.NO_DATA:
         return f"no response has come for {span(alert.statistic)}, longer than the {span(alert.threshold)} allowed"
     return None

@@ -44,7 +44,7 @@ class Place:
 class Finding:
     """What a rule decided and on what grounds, before it is given an identity; counts and `contribution` have shape (k,).
 
-    `category` is what it is about where a rule is judged for each behaviour on its own.
+    `category` is what it is about where a rule is judged for each behaviour on its own; `name` tells rules of one kind apart.
     """
 
     rule: Rule
@@ -61,9 +61,12 @@ class Finding:
     false_alarm_interval: int | None
     examples: tuple[str, ...] = ()
     category: int | None = None
+    name: str | None = None
 
     def key(self, taxonomy: Taxonomy) -> str:
-        """What the alert is about, within its monitor: the rule, and the behaviour where a rule is judged for each."""
+        """What the alert is about, within its monitor: the rule, and the behaviour where a rule is judged for each, or its name."""
+        if self.name is not None:
+            return f"{self.rule.value}:{self.name}"
         return self.rule.value if self.category is None else f"{self.rule.value}:{taxonomy.names[self.category]}"
 
 

@@ -157,7 +157,9 @@ def _finding(state: State, limit: Limit, number: _Number, reason: Reason) -> Fin
     window, reference = state.counts.rows[WINDOW].copy(), state.belief.counts[0].copy()
     now = int(state.counts.scalars[LAST])
     edge = limit.below if reason is Reason.BELOW_LIMIT or limit.above is None else limit.above
-    parts, examples = _parts(state, limit, window, reference)
+    parts, examples = np.zeros(len(window)), ()
+    if limit.rule is not Rule.LOW_CONFIDENCE:
+        parts, examples = parts_of_number(state, limit.category, window, reference)
     return Finding(
         rule=limit.rule,
         category=limit.category,
@@ -176,19 +178,17 @@ def _finding(state: State, limit: Limit, number: _Number, reason: Reason) -> Fin
     )
 
 
-def _parts(
-    state: State, limit: Limit, window: npt.NDArray[np.int64], reference: npt.NDArray[np.int64]
+def parts_of_number(
+    state: State, category: int | None, window: npt.NDArray[np.int64], reference: npt.NDArray[np.int64]
 ) -> tuple[npt.NDArray[np.float64], tuple[str, ...]]:
-    """What the behaviours have to do with it (k,), and the responses to look at: nothing where the rule is about none."""
-    parts = np.zeros(len(window))
-    if limit.category is not None:
-        parts[limit.category] = 1.0
-        return parts, state.examples[limit.category]
-    if limit.rule is Rule.ENTROPY_LEVEL:
-        parts = parts_of_entropy(window, reference)
-        change = window / max(int(window.sum()), 1) - reference / max(int(reference.sum()), 1)
-        return parts, state.examples[grew(parts, change)]
-    return parts, ()
+    """What the behaviours have to do with a number of the window (k,), and the responses to look at: the entropy's without a category."""
+    if category is not None:
+        parts = np.zeros(len(window))
+        parts[category] = 1.0
+        return parts, state.examples[category]
+    parts = parts_of_entropy(window, reference)
+    change = window / max(int(window.sum()), 1) - reference / max(int(reference.sum()), 1)
+    return parts, state.examples[grew(parts, change)]
 
 
 def _onset(state: State, place: int) -> Onset:

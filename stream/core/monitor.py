@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
-from stream.core import baseline, levels, orders, rules, silence, slow
+from stream.core import baseline, levels, orders, outside, rules, silence, slow
 from stream.core.alerts import Finding, Open, Place, alert
 from stream.core.batch import Batch, fresh
 from stream.core.control import Accept, Entry, Order
@@ -174,7 +174,7 @@ class Monitor:
                 decided.append(channel)
                 hold(memory.counts, memory.belief, channel, firing=finding.status is Status.FIRING)
                 alerts.append(self._enter(finding, place))
-        if code & FULL_PANE and (self.settings.limits or self.settings.epsilon is not None):
+        if code & FULL_PANE and (self.settings.limits or self.settings.watchers or self.settings.epsilon is not None):
             alerts.extend(self._enter(finding, place) for finding in self._judge_window(delta, batch))
         if code & (FULL_PANE | LEARNED | ALARM):
             condition = State.UNSTABLE_REFERENCE if unstable else self._condition()
@@ -192,6 +192,10 @@ class Monitor:
                 yield finding
         for place in range(len(settings.limits)):
             finding = levels.judge(memory, plan_of, place)
+            if finding:
+                yield finding
+        for place in range(len(settings.watchers)):
+            finding = outside.judge(memory, plan_of, place)
             if finding:
                 yield finding
 

@@ -1,6 +1,6 @@
 """What the orders in a log do to a monitor: which alerts they close or raise, as findings; the monitor makes the events of them."""
 
-from stream.core import baseline, levels, rules, silence
+from stream.core import baseline, levels, outside, rules, silence
 from stream.core.alerts import Finding
 from stream.core.control import Accept, Order
 from stream.core.detectors import Design, hold, restart
@@ -42,6 +42,10 @@ def _close_all(memory: State, plan_of: Design) -> list[Finding]:
         found.append(rules.rate_over(memory, plan_of, Reason.SILENT))
     for place in range(len(plan_of.settings.limits)):
         closed = levels.over(memory, plan_of, place, Reason.SILENT)
+        if closed is not None:
+            found.append(closed)
+    for place in range(len(plan_of.settings.watchers)):
+        closed = outside.over(memory, plan_of, place, Reason.SILENT)
         if closed is not None:
             found.append(closed)
     return found

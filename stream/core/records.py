@@ -126,6 +126,7 @@ class Rule(StrEnum):
     CATEGORY_SHARE = "category_share"
     LOW_CONFIDENCE = "low_confidence"
     NO_DATA = "no_data"
+    RIVER = "river"
 
 
 class Reason(StrEnum):
@@ -143,6 +144,8 @@ class Reason(StrEnum):
     WITHIN_LIMIT = "within_limit"
     SILENT = "silent"
     DATA_RETURNED = "data_returned"
+    DETECTOR_FOUND = "detector_found"
+    NO_FURTHER_CHANGE = "no_further_change"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -9,6 +9,7 @@ from stream.core.limits import Limit, NoData
 from stream.core.records import Rule
 from stream.core.scenarios import moves
 from stream.core.taxonomy import PAPER, Taxonomy
+from stream.core.watchers import Watcher
 
 Watch = Literal["behaviour", "all"]
 
@@ -33,7 +34,8 @@ class EngineSettings:
     words of `stream.core.scenarios`, that the drift rule finds sooner than others. With `guarantee` the interval of
     a reference that is known is never shorter than `false_alarm_interval`, and on average longer. `limits` and
     `no_data` are rules that are judged beside drift; a response is low in confidence below `confident_from`, which only that rule needs.
-    `contrast` names the attributes among whose values the change of an alert is shared out.
+    `contrast` names the attributes among whose values the change of an alert is shared out. `watchers` are rules whose detectors stand
+    outside the core.
 
     Raises:
         ValueError: a setting is out of range; the message names it.
@@ -55,6 +57,7 @@ class EngineSettings:
     confident_from: float | None = None
     no_data: NoData | None = None
     contrast: tuple[str, ...] = ()
+    watchers: tuple[Watcher, ...] = ()
 
     def __post_init__(self) -> None:
         if self.stride < 1:
@@ -64,12 +67,9 @@ class EngineSettings:
         if self.learn_from < FEWEST:
             raise ValueError(f"learn_from must be at least {FEWEST} responses, got {self.learn_from}")
         self._check_limits()
+        self._check_contrast_and_watchers()
         if self.reference is not None:
             self._check_reference(self.reference)
-        if len(self.contrast) > ATTRIBUTES or len(set(self.contrast)) < len(self.contrast) or "" in self.contrast:
-            raise ValueError(
-                f"contrast must name at most {ATTRIBUTES} attributes, each once, got {list(self.contrast)}"
-            )
         if self.false_alarm_interval < 100:
             raise ValueError(f"false_alarm_interval must be at least 100 responses, got {self.false_alarm_interval}")
         if self.watch not in ("behaviour", "all"):
@@ -108,6 +108,22 @@ class EngineSettings:
             raise ValueError("confident_from belongs to a limit of low_confidence, and must be set with one")
         if self.confident_from is not None and not 0 < self.confident_from <= 1:
             raise ValueError(f"confident_from must lie between 0 and 1, got {self.confident_from}")
+
+    def _check_contrast_and_watchers(self) -> None:
+        if len(self.contrast) > ATTRIBUTES or len(set(self.contrast)) < len(self.contrast) or "" in self.contrast:
+            raise ValueError(
+                f"contrast must name at most {ATTRIBUTES} attributes, each once, got {list(self.contrast)}"
+            )
+        names = [watcher.name for watcher in self.watchers]
+        if len(set(names)) < len(names):
+            raise ValueError(f"watchers must have names of their own, got {names}")
+        for watcher in self.watchers:
+            if watcher.category not in (None, *range(len(self.taxonomy))):
+                raise ValueError(f"a watcher's category must be one of the taxonomy, got {watcher.category}")
+            if watcher.memory * self.stride < self.window:
+                raise ValueError(
+                    f"memory must reach over the window of {self.window}, got {watcher.memory} strides of {self.stride}"
+                )
 
     def _check_reference(self, counts: tuple[int, ...]) -> None:
         if len(counts) != len(self.taxonomy):

@@ -17,7 +17,8 @@ from stream.core.contrast import Contrasting
 from stream.core.detectors import Design, new_plan
 from stream.core.kernel import BLOCK, LAG, LEARNT, STRIDE, TARGET, Belief, Counts, Plan, derive
 from stream.core.records import Onset, Rule, Severity, Source
-from stream.core.taxonomy import Taxonomy
+from stream.core.settings import EngineSettings
+from stream.core.watchers import Series
 from stream.core.window import EXAMPLES, OLDER, RECENT
 from stream.errors import StateError
 
@@ -55,6 +56,7 @@ class State:
     beyond: npt.NDArray[np.int64]
     doubts: npt.NDArray[np.int64]
     contrast: Contrasting
+    series: list[Series]
 
 
 def new_state(plan_of: Design) -> State:
@@ -104,6 +106,7 @@ def new_state(plan_of: Design) -> State:
         beyond=beyond,
         doubts=doubts,
         contrast=Contrasting(settings, len(recent)),
+        series=[Series() for _ in settings.watchers],
     )
 
 
@@ -130,8 +133,9 @@ def pack(state: State, plan_of: Design) -> bytes:
             state.contrast.begun.tobytes(),
             state.contrast.counts.astype(_short_type(plan_of)).tobytes(),
             state.contrast.recent.tobytes(),
+            *(series.pack() for series in state.series),
             *((counts.cuts.tobytes(),) if learning else (belief.sums.tobytes(),)),
-            _pack_rest(state, plan_of.settings.taxonomy),
+            _pack_rest(state, plan_of.settings),
         )
     )
 
@@ -186,7 +190,7 @@ def _short_type(plan_of: Design) -> np.dtype[np.unsignedinteger]:
     return np.min_scalar_type(max(plan_of.settings.window << OLDER, BLOCK))
 
 
-def _pack_rest(state: State, taxonomy: Taxonomy) -> bytes:
+def _pack_rest(state: State, settings: EngineSettings) -> bytes:
     """Offsets, open alerts, and at the end all texts: topics, the examples of each category, the classifier of the last response."""
     topics = sorted({source.topic for source in state.offsets})
     texts = [*topics, *chain.from_iterable(state.examples), state.classifier, *state.contrast.names()]
@@ -194,8 +198,8 @@ def _pack_rest(state: State, taxonomy: Taxonomy) -> bytes:
     for source, offset in state.offsets.items():
         parts.append(_OFFSET.pack(topics.index(source.topic), source.partition, offset))
     for key, alarm in state.alarms.items():
-        rule, _, category = key.partition(":")
-        about = taxonomy.index(category) + 1 if category else 0
+        rule, _, name = key.partition(":")
+        about = _names(Rule(rule), settings).index(name) + 1 if name else 0
         onset = alarm.onset
         numbers = (alarm.seq, alarm.starts_at, onset.ts, onset.seq, onset.low, onset.high)
         parts.append(_OPEN.pack(_RULES.index(Rule(rule)), about, _SEVERITIES.index(alarm.severity), *numbers))
@@ -204,6 +208,11 @@ def _pack_rest(state: State, taxonomy: Taxonomy) -> bytes:
     parts.append(struct.pack(f"<{len(texts)}H", *map(len, texts)))
     parts.append("".join(texts).encode())
     return b"".join(parts)
+
+
+def _names(rule: Rule, settings: EngineSettings) -> tuple[str, ...]:
+    """What tells the alerts of one rule apart."""
+    return tuple(watcher.name for watcher in settings.watchers) if rule is Rule.RIVER else settings.taxonomy.names
 
 
 class _Reader:
@@ -234,21 +243,23 @@ def _read(state: State, plan_of: Design, data: bytes) -> None:
     reader.into(state.contrast.begun)
     reader.into(state.contrast.counts, _short_type(plan_of))
     reader.into(state.contrast.recent)
+    for series in state.series:
+        reader.place = series.unpack(data, reader.place)
     learning = state.counts.scalars[LEARNT] >= 0
     for array in (state.counts.cuts,) if learning else (state.belief.sums,):
         reader.into(array)
-    _read_rest(state, reader, plan_of.settings.taxonomy)
+    _read_rest(state, reader, plan_of.settings)
     derive(state.counts, state.belief, state.plan)
 
 
-def _read_rest(state: State, reader: _Reader, taxonomy: Taxonomy) -> None:
+def _read_rest(state: State, reader: _Reader, settings: EngineSettings) -> None:
     topics, alarms, sources, texts = reader.values(_COUNTS)
     offsets = [reader.values(_OFFSET) for _ in range(sources)]
     for _ in range(alarms):
         rule, about, severity, seq, starts_at, ts, onset_seq, low, high = reader.values(_OPEN)
         level = np.empty(len(state.examples), np.int64)
         reader.into(level)
-        key = f"{_RULES[rule]}:{taxonomy.names[about - 1]}" if about else _RULES[rule].value
+        key = f"{_RULES[rule]}:{_names(_RULES[rule], settings)[about - 1]}" if about else _RULES[rule].value
         state.alarms[key] = Open(
             seq=seq,
             starts_at=starts_at,

@@ -28,6 +28,7 @@ _RETURNED = {
     Reason.ACCEPTED: "is accepted as the new normal",
     Reason.WITHIN_LIMIT: "is back within its limit",
     Reason.DATA_RETURNED: "has come again",
+    Reason.NO_FURTHER_CHANGE: "has not changed further for a window",
     Reason.SILENT: "is not seen any more, as no responses come",
     Reason.RETURNED_TO_REFERENCE: "is back at its reference",
     Reason.RATE_WITHIN_EPSILON: "no longer changes faster than ε",
@@ -38,6 +39,7 @@ _SUBJECTS = {
     Rule.CATEGORY_SHARE: "a behaviour's share",
     Rule.LOW_CONFIDENCE: "the classifier's confidence",
     Rule.NO_DATA: "a response",
+    Rule.RIVER: "what a detector of river watches",
 }
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 

@@ -12,6 +12,8 @@ from stream.core.limits import Limit, NoData, Silence
 from stream.core.monitor import Monitor, Observed
 from stream.core.records import Rule, Scored, Source
 from stream.core.settings import EngineSettings
+from stream.core.watchers import Watcher
+from stream.detectors.durable import durable
 from tests.simulation.logs import BROKEN, BUSY, SECOND, Categories, collected, draw, records, scored
 
 ENGINE = EngineSettings(window=60, stride=20, learn_from=150, false_alarm_interval=500, epsilon=0.02)
@@ -72,6 +74,34 @@ def test_contrasts_are_the_same_wherever_the_log_is_cut_and_the_monitor_put_down
     assert collected(observed) == expected
     assert moved.snapshot() == whole.snapshot()
     assert any(alert.contrasts for alert in expected[1])
+
+
+WATCHED = replace(
+    ENGINE,
+    watchers=(
+        Watcher(name="a", detector=durable("ADWIN", {"delta": 0.3, "clock": 1}, memory=12), memory=12),
+        Watcher(
+            name="k", detector=durable("KSWIN", {"window_size": 12, "stat_size": 4, "alpha": 0.2}, memory=12), memory=12
+        ),
+        Watcher(name="p", detector=durable("PageHinkley", {"threshold": 0.1}, memory=40), memory=40, category=4),
+    ),
+)
+
+
+@settings(deadline=None, max_examples=10, suppress_health_check=[HealthCheck.too_slow])
+@given(seed=seeds, cuts=st.lists(st.integers(0, LENGTH), max_size=10))
+def test_detectors_from_outside_say_the_same_wherever_the_log_is_cut_and_the_monitor_put_down(
+    seed: int, cuts: list[int]
+) -> None:
+    whole, moved = Monitor("m", WATCHED), Monitor("m", WATCHED)
+    expected = collected([whole.observe(scored(log(seed)))])
+    observed: list[Observed] = []
+    for record in records(log(seed), cuts):
+        observed.append(moved.observe(record))
+        moved = Monitor.restore("m", WATCHED, moved.snapshot())
+    assert collected(observed) == expected
+    assert moved.snapshot() == whole.snapshot()
+    assert any(alert.rule is Rule.RIVER for alert in expected[1])
 
 
 WITH_LIMITS = replace(

@@ -16,7 +16,7 @@ from stream.config import (
     load,
 )
 from stream.core.limits import NoData, Silence
-from stream.core.records import Rule
+from stream.core.records import Rule, Severity
 from stream.core.taxonomy import PAPER
 from stream.errors import SettingsError
 
@@ -186,3 +186,30 @@ def test_limits_come_from_their_sections_and_are_off_without_one() -> None:
 def test_a_limit_that_cannot_be_is_refused_with_its_section(rules: Rules, named: str) -> None:
     with pytest.raises(SettingsError, match=named):
         Settings(rules=rules).engine(PAPER)
+
+
+def test_detectors_of_river_are_rules_by_name() -> None:
+    Path("valuedrift.toml").write_text(
+        "[rules.river.adwin]\ndetector = 'ADWIN'\nparameters = { delta = 0.01 }\n"
+        "[rules.river.refusals]\ndetector = 'PageHinkley'\nwatch = 'refusal_excessive'\nmemory = 40\nseverity = 'critical'\n"
+    )
+    adwin, refusals = load().engine(PAPER).watchers
+    assert (adwin.name, adwin.category, adwin.memory, adwin.severity) == ("adwin", None, 256, Severity.WARNING)
+    assert (refusals.name, refusals.category, refusals.severity) == ("refusals", 3, Severity.CRITICAL)
+    assert "('delta', 0.01)" in repr(adwin.detector)
+    assert load().engine(PAPER).fingerprint != Settings().engine(PAPER).fingerprint
+
+
+@pytest.mark.parametrize(
+    ("rule", "message"),
+    [
+        ("detector = 'DDM'", "[rules.river.r] detector must be one of ADWIN, KSWIN, PageHinkley"),
+        ("detector = 'ADWIN'\nwatch = 'off'", "[rules.river.r] watch must be entropy or one of helpful_aligned"),
+        ("detector = 'ADWIN'\nparameters = { delte = 1 }", "[rules.river.r] ADWIN cannot be made with"),
+        ("detector = 'ADWIN'\nmemory = 9", "memory must be at least ADWIN's grace_period of 10"),
+    ],
+)
+def test_a_detector_of_river_that_cannot_be_a_rule_is_refused_with_its_section(rule: str, message: str) -> None:
+    Path("valuedrift.toml").write_text(f"[rules.river.r]\n{rule}\n")
+    with pytest.raises(SettingsError, match=re.escape(message)):
+        load().engine(PAPER)

@@ -126,6 +126,13 @@ def test_a_limit_is_told_with_the_number_and_the_bound() -> None:
     assert "responses that the classifier is unsure of is 40 %, above the limit of 20 % since" in headline(unsure)
 
 
+def test_a_detector_of_river_is_named_and_so_is_its_return() -> None:
+    river = replace(FIRING, rule=Rule.RIVER, reason=Reason.DETECTOR_FOUND, dedup_key="vd:a:b:river:adwin-s")
+    assert headline(river).startswith("support-bot: river's detector adwin-s found a change since about")
+    over = replace(river, status=Status.RESOLVED, reason=Reason.NO_FURTHER_CHANGE)
+    assert "what a detector of river watches has not changed further for a window since" in headline(over)
+
+
 def test_silence_says_how_long_and_since_when() -> None:
     silent = replace(FIRING, rule=Rule.NO_DATA, reason=Reason.SILENT, statistic=7_260.0, threshold=3_600.0)
     assert headline(silent) == (
