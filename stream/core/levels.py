@@ -157,7 +157,8 @@ def _finding(state: State, limit: Limit, number: _Number, reason: Reason) -> Fin
     window, reference = state.counts.rows[WINDOW].copy(), state.belief.counts[0].copy()
     now = int(state.counts.scalars[LAST])
     edge = limit.below if reason is Reason.BELOW_LIMIT or limit.above is None else limit.above
-    parts, examples = np.zeros(len(window)), ()
+    parts: npt.NDArray[np.float64] = np.zeros(len(window))
+    examples: tuple[str, ...] = ()
     if limit.rule is not Rule.LOW_CONFIDENCE:
         parts, examples = parts_of_number(state, limit.category, window, reference)
     return Finding(
