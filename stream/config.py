@@ -21,6 +21,7 @@ from stream.core.settings import EngineSettings, Watch
 from stream.core.taxonomy import Taxonomy
 from stream.core.watchers import Watcher
 from stream.errors import SettingsError
+from stream.sampling.schedule import seconds
 from stream.sinks.settings import NotifySettings
 
 DEFAULT_FILE = Path("valuedrift.toml")
@@ -135,7 +136,7 @@ class MonitorSettings(_Section):
     """What is watched on its own, and the window of its entropy (in responses).
 
     With `sigma` (nats per stride, the rate of a base model) drift events carry γ_eff = σ - dS/dt. Scored records carry `attributes`;
-    alerts say on which value of those in `contrast` a change sits.
+    alerts say on which value of those in `contrast` a change sits. With `window_age` (such as "1h") S(t) goes by event time.
     """
 
     monitor_by: Annotated[tuple[str, ...], Field(min_length=1)] = ("model",)
@@ -144,6 +145,14 @@ class MonitorSettings(_Section):
     sigma: float | None = None
     attributes: tuple[str, ...] = ()
     contrast: tuple[str, ...] = ()
+    window_age: str | None = None
+
+    @field_validator("window_age")
+    @classmethod
+    def _length(cls, window_age: str | None) -> str | None:
+        if window_age is not None:
+            seconds(window_age)
+        return window_age
 
     @model_validator(mode="after")
     def _carried(self) -> Self:
@@ -358,6 +367,7 @@ class Settings(BaseSettings):
                 no_data=_no_data(self.rules.no_data),
                 contrast=self.monitor.contrast,
                 watchers=self.rules.watchers(taxonomy),
+                window_age=None if self.monitor.window_age is None else round(seconds(self.monitor.window_age) * 1e6),
             )
         except ValueError as error:
             raise SettingsError(f"{error}; change it in valuedrift.toml or the environment") from None

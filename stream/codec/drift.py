@@ -1,10 +1,10 @@
-"""Drift events on the wire: `valuedrift.drift/1`, keyed by monitor."""
+"""Drift events on the wire: `valuedrift.drift/1`, keyed by monitor. `aside` is there only where windows go by age."""
 
 import msgspec
 
 from stream import times
 from stream.codec import wire
-from stream.core.records import DriftEvent, EntropyEstimate, Origin, Rate, Reference, Since, State, WindowSpan
+from stream.core.records import Aside, DriftEvent, EntropyEstimate, Origin, Rate, Reference, Since, State, WindowSpan
 from stream.errors import RecordError
 
 SCHEMA = "valuedrift.drift/1"
@@ -47,6 +47,11 @@ class _Reference(msgspec.Struct, forbid_unknown_fields=True):
     growing: bool
 
 
+class _Aside(msgspec.Struct, forbid_unknown_fields=True):
+    late: int
+    ahead: int
+
+
 class _Drift(msgspec.Struct, forbid_unknown_fields=True, tag_field="schema", tag=SCHEMA):
     drift_id: str
     monitor: str
@@ -66,6 +71,7 @@ class _Drift(msgspec.Struct, forbid_unknown_fields=True, tag_field="schema", tag
     threshold: float
     state: State
     reference: _Reference
+    aside: _Aside | msgspec.UnsetType = msgspec.UNSET
 
 
 _ENCODER = msgspec.json.Encoder()
@@ -113,6 +119,7 @@ def encode_drift(event: DriftEvent) -> bytes:
             event.threshold,
             event.state,
             _reference(reference),
+            msgspec.UNSET if event.aside is None else _Aside(event.aside.late, event.aside.ahead),
         )
     )
 
@@ -178,6 +185,9 @@ def decode_drift(content: bytes) -> DriftEvent:
             since=since,
             growing=reference.growing,
         ),
+        aside=None
+        if isinstance(record.aside, msgspec.UnsetType)
+        else Aside(late=record.aside.late, ahead=record.aside.ahead),
     )
 
 

@@ -3,7 +3,7 @@
 from stream.core.alerts import Place, digits, identity
 from stream.core.detectors import Design
 from stream.core.entropy import entropy, measure
-from stream.core.kernel import GIVEN, LEARNT, ORIGIN, PARTIAL, SINCE, SINCE_TS, WINDOW
+from stream.core.kernel import GIVEN, LEARNT, ORIGIN, PARTIAL, SEEN, SINCE, SINCE_TS, WINDOW
 from stream.core.rate import rate
 from stream.core.records import DriftEvent, EntropyEstimate, Origin, Rate, Reference, Since, State
 from stream.core.rules import shown
@@ -15,9 +15,10 @@ _ORIGINS = (Origin.LEARNED, Origin.ACCEPTED, Origin.FILE)
 
 
 def drift_event(memory: Memory, plan_of: Design, place: Place, condition: State, delta: float | None) -> DriftEvent:
-    """The state after the response at `place`; the window is the full panes kept and the open one."""
+    """The state after the response at `place`; the window is the full panes kept and the open one, or that by age."""
     counts = memory.counts
-    window = counts.rows[WINDOW] + counts.rows[PARTIAL]
+    aged = memory.aged
+    window = counts.rows[WINDOW] + counts.rows[PARTIAL] if aged is None else aged.panes.sum(axis=0)
     measured = measure(window, plan_of.kinds)
     slope = rate(counts, kept(counts))
     by_category = tuple(window.tolist())
@@ -29,7 +30,7 @@ def drift_event(memory: Memory, plan_of: Design, place: Place, condition: State,
         ts=place.ts,
         seq=place.seq,
         n=n,
-        window=span(counts, n),
+        window=span(counts, n) if aged is None else aged.span(n, int(counts.scalars[SEEN])),
         counts=by_category,
         entropy=EntropyEstimate(
             value=digits(measured.value),
@@ -47,6 +48,7 @@ def drift_event(memory: Memory, plan_of: Design, place: Place, condition: State,
         threshold=digits(shown(memory.plan.limit[0])),
         state=condition,
         reference=_reference(memory, plan_of),
+        aside=None if aged is None else aged.aside(),
     )
 
 

@@ -14,11 +14,11 @@ from stream.core.alerts import Finding
 from stream.core.detectors import Design
 from stream.core.entropy import bound, measure
 from stream.core.evidence import grew, parts_of_entropy
-from stream.core.kernel import LAST, SEEN, STRIDE, WINDOW
+from stream.core.kernel import LAST, SEEN, STRIDE
 from stream.core.limits import Limit
 from stream.core.records import Onset, Reason, Rule, Severity, Status
 from stream.core.state import State
-from stream.core.window import kept, time_of
+from stream.core.window import time_of
 
 NEVER = -1
 """In `State.beyond`: the number is within its limit."""
@@ -125,9 +125,9 @@ def _key(limit: Limit, plan_of: Design) -> str:
 
 def _number(state: State, plan_of: Design, limit: Limit) -> _Number:
     """The number of the window's full panes that the limit is for."""
-    window = state.counts.rows[WINDOW]
+    window = state.window
     if limit.rule is Rule.ENTROPY_LEVEL:
-        return _Number(measure(window, plan_of.kinds).corrected, kept(state.counts) * int(state.counts.scalars[STRIDE]))
+        return _Number(measure(window, plan_of.kinds).corrected, int(window.sum()))
     if limit.rule is Rule.LOW_CONFIDENCE:
         counted, n = (int(total) for total in state.doubts[:-1].sum(axis=0))
     else:
@@ -145,7 +145,7 @@ def _certain(state: State, limit: Limit, number: _Number, reason: Reason, edge: 
     """Whether the number is beyond this edge, on the side that the reason names, with the limit's confidence."""
     chance = 1 - limit.confidence
     if limit.rule is Rule.ENTROPY_LEVEL:
-        window = state.counts.rows[WINDOW]
+        window = state.window
         return bound(window, chance) > edge if reason is Reason.ABOVE_LIMIT else bound(window, 1 - chance) < edge
     if reason is Reason.ABOVE_LIMIT:
         return tail(number.counted, number.n, edge) <= chance
@@ -154,7 +154,7 @@ def _certain(state: State, limit: Limit, number: _Number, reason: Reason, edge: 
 
 def _finding(state: State, limit: Limit, number: _Number, reason: Reason) -> Finding:
     """A finding that fires, at the number of now; onset and severity are the caller's to say."""
-    window, reference = state.counts.rows[WINDOW].copy(), state.belief.counts[0].copy()
+    window, reference = state.window.copy(), state.belief.counts[0].copy()
     now = int(state.counts.scalars[LAST])
     edge = limit.below if reason is Reason.BELOW_LIMIT or limit.above is None else limit.above
     parts: npt.NDArray[np.float64] = np.zeros(len(window))
@@ -197,5 +197,5 @@ def _onset(state: State, place: int) -> Onset:
     seen, begun = int(state.counts.scalars[SEEN]), int(state.beyond[place])
     window = len(state.counts.panes) * int(state.counts.scalars[STRIDE])
     ts = time_of(state.counts, seen - begun)
-    low = time_of(state.counts, min(seen, seen - begun + window))
+    low = time_of(state.counts, min(seen, seen - begun + window)) if state.aged is None else ts - state.aged.age
     return Onset(ts=ts, seq=begun, low=min(low, ts), high=max(ts, int(state.counts.scalars[LAST])))

@@ -100,17 +100,7 @@ class Monitor:
             begun = index
             before = self.seen
             index, code = advance(batch.categories, batch.times, index, memory.counts, memory.belief, memory.plan)
-            if batch.doubts is not None:
-                memory.doubts[-1] += batch.doubts[index] - batch.doubts[begun]
-            if batch.attributes:
-                memory.contrast.count(batch.attributes, batch.categories, (begun, index), before)
-            if code & FULL_BLOCK:
-                close_block(memory.counts, memory.belief, memory.plan)
-            if code & FULL_PANE:
-                code |= close_pane(memory.counts, memory.belief.firing)
-                memory.contrast.close_pane(memory.counts)
-                if batch.doubts is not None:
-                    self._turn_doubts()
+            code |= self._keep(batch, (begun, index), before, code)
             if code & ~FULL_BLOCK:
                 self._attend(code, index - 1, batch, drift, alerts)
         if n:
@@ -119,10 +109,31 @@ class Monitor:
             memory.classifier = batch.classifier
         return Observed(drift=tuple(drift), alerts=tuple(alerts), counted=n, skipped=len(scored) - n)
 
+    def _keep(self, batch: Batch, part: tuple[int, int], before: int, code: int) -> int:
+        """Count a part of a record, before which `before` had come, wherever else it is counted; close what is full; give `DUE` or 0."""
+        memory, (begun, end) = self._memory, part
+        if batch.doubts is not None:
+            memory.doubts[-1] += batch.doubts[end] - batch.doubts[begun]
+        if memory.aged is not None:
+            memory.aged.take(batch.categories, batch.times, part, before)
+        if batch.attributes:
+            memory.contrast.count(batch.attributes, batch.categories, part, before)
+        if code & FULL_BLOCK:
+            close_block(memory.counts, memory.belief, memory.plan)
+        if not code & FULL_PANE:
+            return 0
+        due = close_pane(memory.counts, memory.belief.firing)
+        memory.contrast.close_pane(memory.counts)
+        if memory.aged is not None:
+            memory.aged.turn()
+        if batch.doubts is not None:
+            self._turn_doubts()
+        return due
+
     def glance(self) -> Glance:
         """What a person wants to see of it, after its last response."""
-        counts = self._memory.counts
-        window = counts.rows[WINDOW] + counts.rows[PARTIAL]
+        counts, aged = self._memory.counts, self._memory.aged
+        window = counts.rows[WINDOW] + counts.rows[PARTIAL] if aged is None else aged.panes.sum(axis=0)
         last = int(counts.scalars[LAST])
         return Glance(seq=self.seen - 1, ts=last, state=self._condition(), counts=tuple(window.tolist()))
 

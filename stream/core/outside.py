@@ -9,7 +9,7 @@ from dataclasses import replace
 from stream.core.alerts import Finding, digits
 from stream.core.detectors import Design
 from stream.core.entropy import entropy
-from stream.core.kernel import LAST, SEEN, STRIDE, WINDOW
+from stream.core.kernel import LAST, SEEN, STRIDE
 from stream.core.levels import parts_of_number
 from stream.core.records import Onset, Reason, Rule, Status
 from stream.core.state import State
@@ -19,7 +19,8 @@ from stream.core.window import kept, time_of
 def judge(state: State, plan_of: Design, place: int) -> Finding | None:
     """The finding of the watcher at `place` of the settings, at a stride; None where nothing changes."""
     watcher, series, stride = plan_of.settings.watchers[place], state.series[place], int(state.counts.scalars[STRIDE])
-    if watcher.category is None and kept(state.counts) < len(state.counts.panes):
+    full = kept(state.counts) == len(state.counts.panes) if state.aged is None else state.aged.fulls > 0
+    if watcher.category is None and not full:
         return None
     before = len(series.values)
     found = series.take(watcher, _number(state, watcher.category))
@@ -51,7 +52,7 @@ def _number(state: State, category: int | None) -> float:
     """What the watcher is given, rounded as numbers in records, so that machines whose last bits differ decide alike."""
     counts = state.counts
     if category is None:
-        return digits(entropy(counts.rows[WINDOW]))
+        return digits(entropy(state.window))
     stride = int(counts.scalars[STRIDE])
     return digits(int(counts.panes[(int(counts.scalars[SEEN]) // stride - 1) % len(counts.panes), category]) / stride)
 
@@ -62,7 +63,7 @@ def _finding(state: State, plan_of: Design, place: int, *, strides: int) -> Find
     Detectors tell no evidence but that there is a change: the statistic is 1, of 1.
     """
     watcher, counts = plan_of.settings.watchers[place], state.counts
-    window, reference = counts.rows[WINDOW].copy(), state.belief.counts[0].copy()
+    window, reference = state.window.copy(), state.belief.counts[0].copy()
     now, seen, stride = int(counts.scalars[LAST]), int(counts.scalars[SEEN]), int(counts.scalars[STRIDE])
     span = strides * stride + (plan_of.settings.window - stride if watcher.category is None else 0)
     began, low = time_of(counts, stride), time_of(counts, min(seen, span))

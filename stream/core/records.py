@@ -179,6 +179,14 @@ class Rate:
     unit: str
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Aside:
+    """Responses since a monitor began that stand in no window by age: they came after it, or were ahead of it alone."""
+
+    late: int
+    ahead: int
+
+
 class Origin(StrEnum):
     """Where a reference came from: the monitor's own first responses, a level that a person accepted, or a file."""
 
@@ -213,7 +221,7 @@ class Reference:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DriftEvent:
-    """The state of one monitor after response `seq`: emitted every stride, and at each change of state."""
+    """The state of one monitor after response `seq`: emitted every stride, and at each change of state; `aside` where windows go by age."""
 
     drift_id: str
     monitor: str
@@ -233,6 +241,7 @@ class DriftEvent:
     threshold: float
     state: State
     reference: Reference
+    aside: Aside | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -14,7 +14,7 @@ from stream.core.alerts import Finding
 from stream.core.detectors import Design, leading
 from stream.core.entropy import entropy
 from stream.core.evidence import grew, lean, parts_of_change, parts_of_entropy, severity
-from stream.core.kernel import LAST, PREVIOUS, SEEN, WINDOW
+from stream.core.kernel import LAST, SEEN, WINDOW
 from stream.core.onset import Ages, onset_ages
 from stream.core.records import Onset, Reason, Rule, Severity, Status
 from stream.core.state import State
@@ -98,9 +98,10 @@ def over(state: State, plan_of: Design, channel: int, reason: Reason) -> Finding
 
 def step(state: State, plan_of: Design) -> float | None:
     """S(t) - S(t - 1) in nats between two full windows one stride apart; None until there are two."""
-    if int(state.counts.scalars[SEEN]) < plan_of.settings.window + plan_of.settings.stride:
+    seen = int(state.counts.scalars[SEEN])
+    if seen < plan_of.settings.window + plan_of.settings.stride if state.aged is None else state.aged.fulls < 2:
         return None
-    return entropy(state.counts.rows[WINDOW]) - entropy(state.counts.rows[PREVIOUS])
+    return entropy(state.window) - entropy(state.previous)
 
 
 def rate_moved(state: State, plan_of: Design, change: float, epsilon: float) -> Finding | None:
@@ -117,7 +118,7 @@ def rate_moved(state: State, plan_of: Design, change: float, epsilon: float) -> 
 def rate_over(state: State, plan_of: Design, reason: Reason) -> Finding:
     """The finding that closes the alert of the paper's rule for this reason."""
     alarm = state.alarms[Rule.ENTROPY_RATE]
-    change = entropy(state.counts.rows[WINDOW]) - entropy(state.counts.rows[PREVIOUS])
+    change = entropy(state.window) - entropy(state.previous)
     return replace(
         _rate_finding(state, plan_of, change, plan_of.settings.epsilon or 0.0),
         status=Status.RESOLVED,
@@ -130,7 +131,7 @@ def rate_over(state: State, plan_of: Design, reason: Reason) -> Finding:
 
 
 def _rate_finding(state: State, plan_of: Design, change: float, epsilon: float) -> Finding:
-    now, before = state.counts.rows[WINDOW].copy(), state.counts.rows[PREVIOUS].copy()
+    now, before = state.window.copy(), state.previous.copy()
     stride = plan_of.settings.stride
     return Finding(
         rule=Rule.ENTROPY_RATE,

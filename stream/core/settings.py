@@ -5,6 +5,7 @@ import math
 from dataclasses import dataclass, fields
 from typing import Literal
 
+from stream.core.aged import AGES, SECOND
 from stream.core.limits import Limit, NoData
 from stream.core.records import Rule
 from stream.core.scenarios import moves
@@ -35,7 +36,7 @@ class EngineSettings:
     a reference that is known is never shorter than `false_alarm_interval`, and on average longer. `limits` and
     `no_data` are rules that are judged beside drift; a response is low in confidence below `confident_from`, which only that rule needs.
     `contrast` names the attributes among whose values the change of an alert is shared out. `watchers` are rules whose detectors stand
-    outside the core.
+    outside the core. With `window_age` (microseconds) S(t), and the rules that look at it, go by the responses of so long in event time.
 
     Raises:
         ValueError: a setting is out of range; the message names it.
@@ -58,6 +59,7 @@ class EngineSettings:
     no_data: NoData | None = None
     contrast: tuple[str, ...] = ()
     watchers: tuple[Watcher, ...] = ()
+    window_age: int | None = None
 
     def __post_init__(self) -> None:
         if self.stride < 1:
@@ -66,6 +68,8 @@ class EngineSettings:
             raise ValueError(f"window must be a multiple of stride ({self.stride}), got {self.window}")
         if self.learn_from < FEWEST:
             raise ValueError(f"learn_from must be at least {FEWEST} responses, got {self.learn_from}")
+        if self.window_age is not None and not AGES[0] <= self.window_age <= AGES[1]:
+            raise ValueError(f"window_age must be 1 second to 366 days, got {self.window_age / SECOND:g} s")
         self._check_limits()
         self._check_contrast_and_watchers()
         if self.reference is not None:
@@ -100,7 +104,7 @@ class EngineSettings:
         if len(set(keys)) < len(keys):
             raise ValueError("there may be only one limit for the same number")
         for limit in self.limits:
-            if limit.min_n > self.window:
+            if limit.min_n > self.window and self.window_age is None:
                 raise ValueError(f"min_n must be at most the window of {self.window}, got {limit.min_n}")
             if (limit.rule is Rule.CATEGORY_SHARE) != (limit.category in range(len(self.taxonomy))):
                 raise ValueError(f"a share's limit, and no other, has a category of the taxonomy, got {limit.category}")

@@ -12,10 +12,11 @@ from itertools import accumulate, chain, islice, pairwise
 import numpy as np
 import numpy.typing as npt
 
+from stream.core.aged import Aged, new_aged
 from stream.core.alerts import Open
 from stream.core.contrast import Contrasting
 from stream.core.detectors import Design, new_plan
-from stream.core.kernel import BLOCK, LAG, LEARNT, STRIDE, TARGET, Belief, Counts, Plan, derive
+from stream.core.kernel import BLOCK, LAG, LEARNT, PREVIOUS, STRIDE, TARGET, WINDOW, Belief, Counts, Plan, derive
 from stream.core.records import Onset, Rule, Severity, Source
 from stream.core.settings import EngineSettings
 from stream.core.watchers import Series
@@ -57,6 +58,17 @@ class State:
     doubts: npt.NDArray[np.int64]
     contrast: Contrasting
     series: list[Series]
+    aged: Aged | None
+
+    @property
+    def window(self) -> npt.NDArray[np.int64]:
+        """Counts (k,) of S(t) at the last stride: of the full panes, or of the window by age."""
+        return self.counts.rows[WINDOW] if self.aged is None else self.aged.window
+
+    @property
+    def previous(self) -> npt.NDArray[np.int64]:
+        """The same, one stride before."""
+        return self.counts.rows[PREVIOUS] if self.aged is None else self.aged.previous
 
 
 def new_state(plan_of: Design) -> State:
@@ -107,6 +119,7 @@ def new_state(plan_of: Design) -> State:
         doubts=doubts,
         contrast=Contrasting(settings, len(recent)),
         series=[Series() for _ in settings.watchers],
+        aged=None if settings.window_age is None else new_aged(settings.window_age, k),
     )
 
 
@@ -134,6 +147,7 @@ def pack(state: State, plan_of: Design) -> bytes:
             state.contrast.counts.astype(_short_type(plan_of)).tobytes(),
             state.contrast.recent.tobytes(),
             *(series.pack() for series in state.series),
+            *(array.tobytes() for array in state.aged or ()),
             *((counts.cuts.tobytes(),) if learning else (belief.sums.tobytes(),)),
             _pack_rest(state, plan_of.settings),
         )
@@ -245,6 +259,8 @@ def _read(state: State, plan_of: Design, data: bytes) -> None:
     reader.into(state.contrast.recent)
     for series in state.series:
         reader.place = series.unpack(data, reader.place)
+    for part in state.aged or ():
+        reader.into(part)
     learning = state.counts.scalars[LEARNT] >= 0
     for array in (state.counts.cuts,) if learning else (state.belief.sums,):
         reader.into(array)

@@ -92,6 +92,7 @@ def render(summary: Summary, trajectories: Sequence[Trajectory]) -> str:
         period=_period(summary.monitors),
         dead_letters=sum(summary.dead_letters.values()),
         settings=msgspec.structs.asdict(summary.settings),
+        window=summary.settings.window_text,
         categories=categories,
         colours=colours(len(categories)),
         most_entropy=math.log(len(categories)),

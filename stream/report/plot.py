@@ -24,10 +24,10 @@ DRAWN = 4
 _INK, _SOFT, _BLUE, _RED = "#1a1d23", "#5b6472", "#1f5fae", "#b3261e"
 
 
-def draw(path: Path, trajectories: Sequence[Trajectory], *, categories: Sequence[str], window: int) -> None:
+def draw(path: Path, trajectories: Sequence[Trajectory], *, categories: Sequence[str], window: str) -> None:
     """Writes the picture of the first `DRAWN` trajectories that have a point, or one that says there is nothing to draw.
 
-    `window` is the number of responses behind each S(t).
+    `window` says what is behind each S(t), such as "500 responses".
     """
     drawn = [trajectory for trajectory in trajectories if len(trajectory.ts)][:DRAWN]
     columns = min(2, max(1, len(drawn)))
@@ -100,9 +100,9 @@ def _title(trajectory: Trajectory) -> str:
     return name + what
 
 
-def _legend(figure: Figure, categories: Sequence[str], *, window: int, marked: bool) -> None:
+def _legend(figure: Figure, categories: Sequence[str], *, window: str, marked: bool) -> None:
     handles: list[Line2D | Patch] = [
-        Line2D([], [], color=_BLUE, lw=2, label=f"S(t) of the last {window:,} responses"),
+        Line2D([], [], color=_BLUE, lw=2, label=f"S(t) of the last {window}"),
         Patch(color=_BLUE, alpha=0.16, lw=0, label="95 % interval"),
         Line2D([], [], color=_INK, lw=1.4, ls=(0, (6, 4)), label="reference"),
     ]

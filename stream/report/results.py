@@ -34,7 +34,7 @@ def complete(folder: Path, summary: Summary) -> None:
     names = [monitor.monitor for monitor in page.by_interest(summary.monitors)[:DRAWN]]
     trajectories = read_trajectories(folder, names, categories=len(summary.categories))
     (folder / REPORT).write_text(page.render(summary, trajectories), encoding="utf-8")
-    draw(folder / PLOT, trajectories, categories=summary.categories, window=summary.settings.window)
+    draw(folder / PLOT, trajectories, categories=summary.categories, window=summary.settings.window_text)
 
 
 def read_trajectories(folder: Path, monitors: Sequence[str], *, categories: int) -> list[Trajectory]:

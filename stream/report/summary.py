@@ -7,8 +7,10 @@ import msgspec
 import numpy as np
 
 from stream import times
+from stream.core.aged import SECOND
 from stream.core.records import AlertEvent, DriftEvent, RejectReason, Scored, Status
 from stream.core.settings import EngineSettings
+from stream.wording import span
 
 SCHEMA = "valuedrift.summary/1"
 
@@ -39,7 +41,15 @@ class SettingsInForce(msgspec.Struct, frozen=True, kw_only=True):
     watch: str
     traffic_mix: bool
     epsilon: float | None
+    window_age_s: float | None = None
     fingerprint: str
+
+    @property
+    def window_text(self) -> str:
+        """What S(t) is of: `500 responses`, or `1 h` where windows go by age."""
+        if self.window_age_s is None:
+            return f"{self.window:,} responses"
+        return f"{self.window_age_s:g} s" if self.window_age_s % 60 else span(self.window_age_s)
 
 
 class Summary(msgspec.Struct, frozen=True, kw_only=True):
@@ -149,5 +159,6 @@ def _in_force(settings: EngineSettings) -> SettingsInForce:
         watch=settings.watch,
         traffic_mix=settings.traffic_mix,
         epsilon=settings.epsilon,
+        window_age_s=None if settings.window_age is None else settings.window_age / SECOND,
         fingerprint=settings.fingerprint,
     )

@@ -17,6 +17,7 @@ from stream.core import records
 from stream.core.control import Accept, Learn, Tick
 from stream.core.records import (
     AlertEvent,
+    Aside,
     Contrast,
     ContrastPart,
     Contributor,
@@ -137,6 +138,14 @@ FIELDS: dict[str, tuple[bytes, str, str]] = {
             "statistic threshold state reference"
         ),
     ),
+    "drift of a window by age": (
+        encode_drift(replace(DRIFT, aside=Aside(late=1, ahead=0))),
+        "valuedrift.drift/1",
+        (
+            "schema drift_id monitor ts seq n window counts entropy traffic_entropy behaviour_entropy delta rate sigma gamma_eff "
+            "statistic threshold state reference aside"
+        ),
+    ),
     "alert": (
         encode_alert(ALERT),
         "valuedrift.alert/1",
@@ -190,6 +199,7 @@ def test_a_record_has_these_fields_in_this_order(written: bytes, schema: str, fi
         (encode_drift(DRIFT), "entropy", "value corrected low high"),
         (encode_drift(DRIFT), "rate", "value low high unit"),
         (encode_drift(DRIFT), "reference", "origin n target counts entropy since growing"),
+        (encode_drift(replace(DRIFT, aside=Aside(late=1, ahead=0))), "aside", "late ahead"),
         (encode_alert(ALERT), "onset", "ts seq low high"),
         (encode_dead_letter(LETTER), "source", "topic partition"),
     ],

@@ -29,6 +29,7 @@ SETTINGS = {
     "VALUEDRIFT_REFERENCE__LEARN_FROM": "100",
     "VALUEDRIFT_MONITOR__ATTRIBUTES": '["served_by"]',
     "VALUEDRIFT_MONITOR__CONTRAST": '["served_by"]',
+    "VALUEDRIFT_RULES__RIVER": '{"s": {"detector": "ADWIN", "parameters": {"clock": 1, "delta": 0.3}, "memory": 12}}',
     # Odd sizes and short waits: micro-batches are cut anywhere.
     "VALUEDRIFT_CLASSIFIER__BATCH_SIZE": "23",
     "VALUEDRIFT_CLASSIFIER__MAX_WAIT_MS": "30",

@@ -7,6 +7,7 @@ from stream import times
 from stream.core.control import Accept, Learn, Tick
 from stream.core.records import (
     AlertEvent,
+    Aside,
     Contrast,
     ContrastPart,
     Contributor,
@@ -70,6 +71,7 @@ DRIFT = st.builds(
         since=st.none() | st.builds(Since, seq=COUNT, ts=st.none() | INSTANT),
         growing=st.booleans(),
     ),
+    aside=st.none() | st.builds(Aside, late=COUNT, ahead=COUNT),
 )
 
 ORDER = st.builds(

@@ -57,6 +57,7 @@ def test_the_environment_wins_over_the_file_and_the_command_line_over_both(monke
         ("[worker]\nhealth_port = 70000\n", "worker.health_port"),
         ("[kafka.topics]\ninput = '../x'\n", "kafka.topics.input"),
         ("[monitor]\ncontrast = ['prompt_version']\n", "contrast names prompt_version"),
+        ("[monitor]\nwindow_age = 'an hour'\n", "monitor.window_age: 'an hour' is no length of time"),
         ("not toml", "valuedrift.toml"),
     ],
 )
@@ -212,4 +213,17 @@ def test_detectors_of_river_are_rules_by_name() -> None:
 def test_a_detector_of_river_that_cannot_be_a_rule_is_refused_with_its_section(rule: str, message: str) -> None:
     Path("valuedrift.toml").write_text(f"[rules.river.r]\n{rule}\n")
     with pytest.raises(SettingsError, match=re.escape(message)):
+        load().engine(PAPER)
+
+
+@pytest.mark.parametrize(("text", "micros"), [("1h", 3_600_000_000), ("90s", 90_000_000), ("1.5d", 129_600_000_000)])
+def test_a_window_may_be_set_by_age(monkeypatch: pytest.MonkeyPatch, text: str, micros: int) -> None:
+    assert load().engine(PAPER).window_age is None
+    monkeypatch.setenv("VALUEDRIFT_MONITOR__WINDOW_AGE", text)
+    assert load().engine(PAPER).window_age == micros
+
+
+def test_an_age_out_of_range_is_refused_with_what_is_allowed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("VALUEDRIFT_MONITOR__WINDOW_AGE", "10ms")
+    with pytest.raises(SettingsError, match=r"window_age must be 1 second to 366 days, got 0\.01 s"):
         load().engine(PAPER)

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Sequence
+from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -111,7 +112,7 @@ def test_hostile_names_stay_text(tmp_path: Path) -> None:
     assert page.count("script") == 0
     assert page.text.count(HOSTILE) == 3  # the list, the heading, the note
     assert "49" not in re.findall(r"\{\{.*?\}\}", page.text)
-    draw(tmp_path / "plot.png", trajectories, categories=summary.categories, window=200)
+    draw(tmp_path / "plot.png", trajectories, categories=summary.categories, window="200 responses")
     with Image.open(tmp_path / "plot.png") as image:
         assert image.width > 1000
 
@@ -128,7 +129,7 @@ def test_zero_responses_make_a_page_that_says_so(tmp_path: Path) -> None:
     assert "No response was read" in page.text
     assert "no_text" in page.text
     assert "2 dead letters" in page.text
-    draw(tmp_path / "plot.png", trajectories, categories=summary.categories, window=200)
+    draw(tmp_path / "plot.png", trajectories, categories=summary.categories, window="200 responses")
     assert (tmp_path / "plot.png").exists()
 
 
@@ -192,7 +193,14 @@ def test_the_picture_is_written_for_any_number_of_points_and_monitors(
 ) -> None:
     tally = Tally(SETTINGS)
     trajectories = [history(f"m{index}", tally, points=points, changed=points > 2) for index in range(monitors)]
-    draw(tmp_path / "plot.png", trajectories, categories=PAPER.names, window=200)
+    draw(tmp_path / "plot.png", trajectories, categories=PAPER.names, window="200 responses")
     with Image.open(tmp_path / "plot.png") as image:
         image.load()
         assert len(image.convert("L").getcolors(1 << 16) or []) > 10  # something is drawn
+
+
+def test_it_says_what_the_entropy_is_of() -> None:
+    def text(age: int | None) -> str:
+        return Tally(replace(SETTINGS, window_age=age)).summary(sources=()).settings.window_text
+
+    assert [text(age) for age in (None, 3_600_000_000, 90_000_000)] == ["200 responses", "1 h", "90 s"]
