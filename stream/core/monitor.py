@@ -96,11 +96,18 @@ class Monitor:
         if n and settings.no_data and Rule.NO_DATA in memory.alarms:
             finding = silence.heard(memory, self._design, settings.no_data, int(batch.times[0]))
             alerts.append(self._enter(finding, self._place(batch, 0, self.seen)))
+        elsewhere = memory.aged is not None or batch.doubts is not None or bool(batch.attributes)
         while index < n:
             begun = index
-            before = self.seen
             index, code = advance(batch.categories, batch.times, index, memory.counts, memory.belief, memory.plan)
-            code |= self._keep(batch, (begun, index), before, code)
+            if elsewhere:
+                self._count_elsewhere(batch, begun, index)
+            if code & FULL_BLOCK:
+                close_block(memory.counts, memory.belief, memory.plan)
+            if code & FULL_PANE:
+                code |= close_pane(memory.counts, memory.belief.firing)
+                if elsewhere:
+                    self._close_elsewhere()
             if code & ~FULL_BLOCK:
                 self._attend(code, index - 1, batch, drift, alerts)
         if n:
@@ -109,26 +116,24 @@ class Monitor:
             memory.classifier = batch.classifier
         return Observed(drift=tuple(drift), alerts=tuple(alerts), counted=n, skipped=len(scored) - n)
 
-    def _keep(self, batch: Batch, part: tuple[int, int], before: int, code: int) -> int:
-        """Count a part of a record, before which `before` had come, wherever else it is counted; close what is full; give `DUE` or 0."""
-        memory, (begun, end) = self._memory, part
+    def _count_elsewhere(self, batch: Batch, begun: int, end: int) -> None:
+        """Count a part of a record, after the kernel has, wherever the settings want more of it than that."""
+        memory, before = self._memory, self.seen - (end - begun)
         if batch.doubts is not None:
             memory.doubts[-1] += batch.doubts[end] - batch.doubts[begun]
         if memory.aged is not None:
-            memory.aged.take(batch.categories, batch.times, part, before)
+            memory.aged.take(batch.categories, batch.times, (begun, end), before)
         if batch.attributes:
-            memory.contrast.count(batch.attributes, batch.categories, part, before)
-        if code & FULL_BLOCK:
-            close_block(memory.counts, memory.belief, memory.plan)
-        if not code & FULL_PANE:
-            return 0
-        due = close_pane(memory.counts, memory.belief.firing)
+            memory.contrast.count(batch.attributes, batch.categories, (begun, end), before)
+
+    def _close_elsewhere(self) -> None:
+        """Close the pane there, too."""
+        memory = self._memory
         memory.contrast.close_pane(memory.counts)
         if memory.aged is not None:
             memory.aged.turn()
-        if batch.doubts is not None:
+        if len(memory.doubts):
             self._turn_doubts()
-        return due
 
     def glance(self) -> Glance:
         """What a person wants to see of it, after its last response."""

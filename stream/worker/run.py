@@ -62,7 +62,7 @@ def run_worker(job: Job, *, say: Say) -> None:
     plan = make_plan(job.settings, classifies=job.classifier is not None, detects=job.detects)
     if job.detects:
         say("preparing the detector (compiled once on a machine, then cached)")
-        compile_detector(job.taxonomy)
+        compile_detector(job.taxonomy, aged=job.settings.monitor.window_age is not None)
     asyncio.set_event_loop_policy(uvloop.EventLoopPolicy())  # Faust's own threads make loops, too
     try:
         asyncio.run(_run(job, plan, say))

@@ -1,7 +1,10 @@
 """Compiles the detector before the worker joins its group: on a new machine that takes many seconds, later it is cached."""
 
+from dataclasses import replace
+
 import numpy as np
 
+from stream.core.aged import SECOND
 from stream.core.control import Accept, Learn
 from stream.core.monitor import Monitor
 from stream.core.records import Scored, Source
@@ -12,9 +15,10 @@ LEARN = 100
 """Responses of a reference, the fewest that the engine takes."""
 
 
-def compile_detector(taxonomy: Taxonomy) -> None:
-    """Leads a monitor of its own through learning, alarm and return, and through its stored form."""
+def compile_detector(taxonomy: Taxonomy, *, aged: bool) -> None:
+    """Leads a monitor of its own through learning, alarm and return, and through its stored form; with a window by age if `aged`."""
     settings = EngineSettings(taxonomy=taxonomy, window=LEARN, stride=LEARN // 2, learn_from=LEARN, epsilon=1e-9)
+    settings = replace(settings, window_age=SECOND if aged else None)
     usual = np.arange(4 * LEARN) % len(taxonomy)
     changed = np.full(2 * LEARN, len(taxonomy) - 1)
     monitor = Monitor("", settings)

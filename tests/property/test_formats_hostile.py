@@ -120,9 +120,9 @@ def test_a_damaged_record_gives_an_event_or_a_reason(value: bytes, policy: Missi
     check(decode(record(value), missing_time=policy, form=form))
 
 
-@given(st.lists(damaged(LABELLED) | st.binary(max_size=60), max_size=4))
-def test_damaged_rows_are_counted_rejected_or_read(lines: list[bytes]) -> None:
-    rows = decode_labelled_rows(b"\n".join(lines), PAPER, source=Source("f", 0))
+@given(st.lists(damaged(LABELLED) | st.binary(max_size=60), max_size=4), st.sampled_from([(), ("version",)]))
+def test_damaged_rows_are_counted_rejected_or_read(lines: list[bytes], attributes: tuple[str, ...]) -> None:
+    rows = decode_labelled_rows(b"\n".join(lines), PAPER, source=Source("f", 0), attributes=attributes)
     assert rows.n == sum(map(len, rows.scored)) + len(rows.rejects)
     for _, _, reject in rows.rejects:
         assert SECRET not in reject.detail
