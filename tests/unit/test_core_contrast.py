@@ -74,11 +74,9 @@ def test_a_change_on_one_new_version_is_told_to_sit_on_it_by_the_definition() ->
 
 
 def test_more_traffic_of_a_version_that_always_refused_more_is_the_mix_and_no_change_of_a_version() -> None:
-    strict, mild = np.array([0, 0, 0, 1]), np.array([0, 0, 0, 0])  # refuses every fourth request, and never
-    few = np.concatenate([np.tile(np.concatenate([mild] * 9 + [strict]), 60)])  # a tenth is of the strict version
-    many = np.tile(np.concatenate([mild] * 2 + [strict] * 8), 20)
-    versions = [*(["mild"] * 36 + ["strict"] * 4) * 60, *(["mild"] * 8 + ["strict"] * 32) * 20]
-    log = (np.concatenate([few, many]) * 3).astype(np.uint8)
+    # The strict version refuses every request; it has a tenth of the traffic, and then eight tenths.
+    versions = [*(["mild"] * 9 + ["strict"]) * 240, *(["mild"] + ["strict"] * 4) * 80]
+    log = np.array([3 if version == "strict" else 0 for version in versions], np.uint8)
     alert = next(each for each in told(with_versions(log, versions)) if each.rule is Rule.DRIFT)
     (contrast,) = alert.contrasts
     assert contrast.category == "refusal_excessive"
