@@ -136,7 +136,7 @@ def value_name(contrast: Contrast, part: ContrastPart) -> str:
 def value_part(contrast: Contrast, part: ContrastPart) -> str:
     """What a value has of a change, with the counts behind it: `prompt_version 14: 98 % (96 of 400, before 0 of 0)`."""
     counts = f"{part.count:,} of {part.n:,}, before {part.count_before:,} of {part.n_before:,}"
-    return f"{value_name(contrast, part)}: {100 * part.share:.0f} % ({counts})"
+    return f"{value_name(contrast, part)}: {round(100 * part.share)} % ({counts})"
 
 
 def instant(at: Micros) -> str:

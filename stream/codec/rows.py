@@ -3,7 +3,10 @@
 `stream.formats.labelled` reads it back, as it reads labels from anywhere.
 """
 
+from collections.abc import Sequence
+
 import msgspec
+import numpy as np
 
 from stream import times
 from stream.codec import columns
@@ -70,7 +73,7 @@ def scored_row_lines(scored: Scored, taxonomy: Taxonomy) -> list[str]:
         times.render_column(scored.ts),
         [names[category] for category in scored.category.tolist()],
         absent if scored.probs is None else columns.write_numbers(scored.probs),
-        absent if scored.confidence is None else columns.write_numbers(scored.confidence),
+        _confidences(scored),
         absent if scored.energy is None else columns.write_numbers(scored.energy),
         absent if scored.truncated is None else scored.truncated.tolist(),
         scored.finish_reason or absent,
@@ -80,6 +83,17 @@ def scored_row_lines(scored: Scored, taxonomy: Taxonomy) -> list[str]:
     rows = [_Row(scored.monitor, scored.classifier, source, *row) for row in values]
     # At line feeds only: JSON escapes those inside texts, and Python's splitlines would cut at others that it does not.
     return [f"{line}\n" for line in _ENCODER.encode_lines(rows).decode().split("\n")[:-1]]
+
+
+def _confidences(scored: Scored) -> Sequence[float | None]:
+    """Of each response; None for those of labelled rows that brought none (NaN)."""
+    if scored.confidence is None:
+        return [None] * len(scored)
+    if scored.probs is not None:
+        return columns.write_numbers(scored.confidence)
+    known = np.isfinite(scored.confidence)
+    written = columns.write_numbers(np.where(known, scored.confidence, np.float32(0)))
+    return [value if there else None for value, there in zip(written, known.tolist(), strict=True)]
 
 
 def _label_lines(scored: Scored, taxonomy: Taxonomy) -> list[str]:

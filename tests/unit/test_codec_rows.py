@@ -1,6 +1,7 @@
 """Lines of `scored.jsonl` for responses of which only the label is known, whatever their names hold."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 
@@ -8,6 +9,7 @@ from stream import times
 from stream.codec.rows import encode_scored_rows, scored_row_lines
 from stream.core.records import Scored, Source
 from stream.core.taxonomy import PAPER
+from stream.formats.labelled import decode_labelled_rows
 
 IDS = ("plain", 'a","b', 'ends with "', "\\", '\\"', "line\u2028separator", "日本", "tab\t", ",", '"')
 
@@ -60,3 +62,19 @@ def test_one_line_feed_ends_each_line_and_none_stands_inside() -> None:
     assert content.count(b"\n") == len(IDS)
     assert content.endswith(b"}\n")
     assert encode_scored_rows(labelled((), "m"), PAPER) == b""
+
+
+def test_labelled_rows_with_attributes_keep_them_and_a_confidence_where_there_is_one() -> None:
+    scored = replace(
+        labelled(("a", "b"), "m"),
+        confidence=np.array([np.nan, 0.25], np.float32),
+        attributes={"version": ("14", None)},
+    )
+    rows = [json.loads(line) for line in scored_row_lines(scored, PAPER)]
+    assert [row["confidence"] for row in rows] == [None, 0.25]
+    assert [row["attributes"] for row in rows] == [{"version": "14"}, {}]
+    (back,) = decode_labelled_rows(
+        encode_scored_rows(scored, PAPER), PAPER, source=scored.source, attributes=("version",)
+    ).scored
+    assert back.attributes == scored.attributes
+    assert str(back.confidence) == "[ nan 0.25]"

@@ -24,6 +24,7 @@ SECOND = 1_000_000
 EVENTS = ("drift.jsonl", "alerts.jsonl")
 FILES = ("scored.jsonl", "deadletter.jsonl", *EVENTS)
 Row = dict[str, object]
+BY_COUNT = MonitorSettings(window=100, stride=20)
 
 
 class WordClassifier:
@@ -83,12 +84,17 @@ def write(path: Path, rows: Sequence[Row | str]) -> Path:
 
 
 def run(
-    folder: Path, *files: Path, scored: bool = False, period: Period | None = None, every: int | None = None
+    folder: Path,
+    *files: Path,
+    scored: bool = False,
+    period: Period | None = None,
+    every: int | None = None,
+    monitor: MonitorSettings = BY_COUNT,
 ) -> Summary:
     folder.mkdir(exist_ok=True)
     settings = Settings().model_copy(
         update={
-            "monitor": MonitorSettings(window=100, stride=20),
+            "monitor": monitor,
             "reference": ReferenceSettings(learn_from=100),
         }
     )
@@ -178,6 +184,26 @@ def test_labelled_rows_show_what_the_responses_show(tmp_path: Path) -> None:
     assert contents(tmp_path / "rows", EVENTS) == expected
     assert contents(tmp_path / "again", EVENTS) == expected
     assert expected["alerts.jsonl"]
+
+
+def test_attributes_and_windows_by_age_show_the_same_in_a_replay_of_the_written_rows(tmp_path: Path) -> None:
+    monitor = MonitorSettings(window=100, stride=20, attributes=("version",), contrast=("version",), window_age="10m")
+    rows = [
+        row | {"attributes": {"version": "14" if index > 900 and index % 2 else "13"}}
+        for index, row in enumerate(responses(1_500, monitors=("a",), change_at=900))
+    ]
+    run(tmp_path / "responses", write(tmp_path / "chat.jsonl", rows), monitor=monitor)
+    bare = [
+        named | {"classifier": WordClassifier.name, "attributes": row["attributes"]}
+        for named, row in zip(labelled(rows), rows, strict=True)
+    ]
+    run(tmp_path / "rows", write(tmp_path / "rows.jsonl", bare), scored=True, monitor=monitor)
+    run(tmp_path / "again", tmp_path / "rows" / "scored.jsonl", scored=True, monitor=monitor)
+    expected = contents(tmp_path / "responses", EVENTS)
+    assert contents(tmp_path / "rows", EVENTS) == expected
+    assert contents(tmp_path / "again", EVENTS) == expected
+    assert read(tmp_path / "again", "alerts.jsonl")[0]["contrasts"]
+    assert read(tmp_path / "again", "drift.jsonl")[-1]["n"] == 600
 
 
 def test_gzip_and_several_files_of_one_name_are_one_history(tmp_path: Path) -> None:
