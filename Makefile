@@ -6,7 +6,7 @@ PIP_INSTALL := -m pip install --quiet --disable-pip-version-check
 
 PROGRAMS := prometheus prometheus-alertmanager
 # Tests wait more than they compute, and each process starts a Kafka of its own (300 MB).
-TEST_PROCESSES ?= 3
+TEST_PROCESSES ?= 4
 
 # Tests start a hundred programs; each would compile all modules anew.
 unexport PYTHONDONTWRITEBYTECODE
@@ -34,7 +34,7 @@ MINUTES ?= 30
 soak: .venv/.dev ## one long run under faults: nothing lost or doubled, and the slope of the workers' memory (MINUTES=30)
 	$(BIN)/python -m tests.chaos soak $(MINUTES)
 
-test-demo: .venv/.dev ## the demo from beginning to end, and stopped on its way
+test-demo: .venv/.dev ## the demo from beginning to end, and stopped on its way; 500 rows through its classifier, alone and together
 	$(BIN)/python -m pytest -m demo
 
 test-kills: .venv/.dev ## programs killed at bad moments, and started again

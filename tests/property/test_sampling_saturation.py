@@ -40,10 +40,10 @@ def test_without_noise_the_fit_is_the_truth(scale: float) -> None:
 @pytest.mark.parametrize("scale", [200.0, 600.0, None])
 def test_the_interval_holds_the_true_rate_about_as_often_as_it_says(scale: float | None) -> None:
     rng = np.random.default_rng(5)
-    trials = 200
+    trials = 150
     rises = [saturation.fit(counts(scale, rng), steps_per_block=10, resamples=100, rng=rng) for _ in range(trials)]
     covered = sum(rise.low <= true_rate(scale) <= rise.high for rise in rises)
-    # Percentiles of a skewed estimate hold the truth in 90 to 97 of 100 cases (docs/paper.md); 200 trials add 2 points either way.
+    # Percentiles of a skewed estimate hold the truth in 90 to 97 of 100 cases (docs/paper.md); 150 trials add 2.5 points either way.
     assert 0.88 <= covered / trials <= 0.99
 
 

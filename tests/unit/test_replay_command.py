@@ -8,7 +8,10 @@ import time
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 
+from stream.cli import cli
+from stream.errors import ValueDriftError
 from tests.unit.test_replay import labelled, responses, write
 
 VALUEDRIFT = (sys.executable, "-c", "from stream.cli import main; main()")
@@ -23,9 +26,12 @@ WRITTEN = [
 ]
 
 
-def replay(*arguments: str | Path, stdin: bytes = b"") -> subprocess.CompletedProcess[str]:
-    done = subprocess.run([*VALUEDRIFT, "replay", *map(str, arguments)], input=stdin, capture_output=True, check=False)
-    return subprocess.CompletedProcess(done.args, done.returncode, done.stdout.decode(), done.stderr.decode())
+def replay(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
+    """What the command does, in this process."""
+    words = ["replay", *map(str, arguments)]
+    done = CliRunner().invoke(cli, words, obj={"debug": False})
+    failure = f"{done.exception}" if isinstance(done.exception, ValueDriftError) else ""
+    return subprocess.CompletedProcess(words, done.exit_code, done.stdout, done.stderr + failure)
 
 
 def names(folder: Path) -> list[str]:
@@ -47,15 +53,16 @@ def test_it_leaves_its_files_and_one_line_that_says_what_came_out(tmp_path: Path
 
 def test_standard_input_is_read_where_a_dash_stands(tmp_path: Path) -> None:
     rows = "".join(json.dumps(row) + "\n" for row in labelled(responses(50)))
-    done = replay("--scored", "-", "--out", tmp_path / "out", stdin=rows.encode())
-    assert done.returncode == 0
-    assert "replayed 50 responses" in done.stdout
+    command = [*VALUEDRIFT, "replay", "--scored", "-", "--out", str(tmp_path / "out")]
+    done = subprocess.run(command, input=rows.encode(), check=True, capture_output=True)
+    assert b"replayed 50 responses" in done.stdout
 
 
 def test_the_same_input_gives_the_same_files_byte_by_byte(tmp_path: Path) -> None:
     rows = write(tmp_path / "rows.jsonl", labelled(responses(800)))
-    for out in ("one", "two"):
-        assert replay("--scored", rows, "--out", tmp_path / out).returncode == 0
+    for out in ("one", "two"):  # processes of their own, which hash texts differently
+        command = [*VALUEDRIFT, "replay", "--scored", str(rows), "--out", str(tmp_path / out)]
+        subprocess.run(command, check=True, capture_output=True)
     for name in WRITTEN:
         assert (tmp_path / "one" / name).read_bytes() == (tmp_path / "two" / name).read_bytes(), name
 
@@ -104,10 +111,11 @@ def test_an_interruption_exits_with_130_and_leaves_no_debris(tmp_path: Path, num
         (["--from-topic", "t", "--every", "1s", "--out", "out"], "--every is for files"),
     ],
 )
-def test_wrong_use_exits_with_2_and_says_what_is_wrong(tmp_path: Path, arguments: list[str], said: str) -> None:
-    done = subprocess.run(
-        [*VALUEDRIFT, "replay", *arguments], cwd=tmp_path, capture_output=True, text=True, check=False
-    )
+def test_wrong_use_exits_with_2_and_says_what_is_wrong(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, arguments: list[str], said: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    done = replay(*arguments)
     assert done.returncode == 2
     assert said in done.stderr
     assert names(tmp_path) == []
