@@ -12,7 +12,7 @@ TEST_PROCESSES ?= 4
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test chaos soak test-demo test-kills test-programs test-security fuzz test-export lint lint-export format bench evaluation experiments wheel clean
+.PHONY: help install demo test chaos soak test-shipped test-kills test-programs test-security fuzz test-export lint lint-export format bench evaluation experiments wheel clean
 
 help: ## show what can be made
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 22
@@ -34,8 +34,8 @@ MINUTES ?= 30
 soak: .venv/.dev ## one long run under faults: nothing lost or doubled, and the slope of the workers' memory (MINUTES=30)
 	$(BIN)/python -m tests.chaos soak $(MINUTES)
 
-test-demo: .venv/.dev ## the demo from beginning to end, and stopped on its way; 500 rows through its classifier, alone and together
-	$(BIN)/python -m pytest -m demo
+test-shipped: .venv/.dev ## the demo and the shipped classifier, from beginning to end and stopped on the way
+	$(BIN)/python -m pytest -m shipped --numprocesses 2 --dist worksteal
 
 test-kills: .venv/.dev ## programs killed at bad moments, and started again
 	$(BIN)/python -m pytest -m kills --numprocesses $(TEST_PROCESSES) --dist worksteal

@@ -63,6 +63,7 @@ def test_a_misspelt_topic_is_not_created_by_reading_or_writing(broker: LocalBrok
         assert "misspelt" not in admin.list_topics()
 
 
+@pytest.mark.kills
 def test_a_data_folder_serves_one_broker_at_a_time_and_keeps_its_topics(tmp_path: Path) -> None:
     data = tmp_path / "data, with ünusual name"
     process = start("broker", "--port", "0", "--data-dir", str(data))
@@ -86,6 +87,7 @@ def test_a_data_folder_serves_one_broker_at_a_time_and_keeps_its_topics(tmp_path
     assert data.is_dir()
 
 
+@pytest.mark.kills
 def test_ctrl_c_in_a_terminal_stops_all_of_it_in_order(program: subprocess.Popen[str]) -> None:
     ready(program)
     below = descendants(program.pid)
@@ -94,6 +96,7 @@ def test_ctrl_c_in_a_terminal_stops_all_of_it_in_order(program: subprocess.Popen
     assert eventually(lambda: not alive(below))
 
 
+@pytest.mark.kills
 def test_java_and_its_folder_are_gone_when_the_program_is_killed(program: subprocess.Popen[str]) -> None:
     ready(program)
     below = descendants(program.pid)
@@ -106,6 +109,7 @@ def test_java_and_its_folder_are_gone_when_the_program_is_killed(program: subpro
     assert eventually(lambda: not folder.exists())
 
 
+@pytest.mark.kills
 def test_the_program_says_so_when_kafka_dies(program: subprocess.Popen[str]) -> None:
     ready(program)
     supervisor = min(descendants(program.pid))

@@ -16,7 +16,7 @@ from stream.kafka.client import open_admin
 from tests.integration.conftest import MakeTopic
 from tests.integration.processes import PATIENCE, alive, descendants, end, eventually, start
 
-pytestmark = pytest.mark.demo
+pytestmark = pytest.mark.shipped
 EVENTS = 1600
 WRITTEN = [
     "alerts.jsonl",

@@ -66,7 +66,7 @@ def test_a_fresh_process_loads_it_in_under_two_seconds_without_torch_or_transfor
     assert min(times) < 2.0
 
 
-@pytest.mark.demo
+@pytest.mark.shipped
 def test_a_label_does_not_depend_on_what_shares_its_batch(classifier: OnnxT5, rows: list[dict[str, str]]) -> None:
     texts = pairs(random.Random(1).sample(rows, 500))
     alone = in_batches(classifier, texts, 1)

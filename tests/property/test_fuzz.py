@@ -26,8 +26,7 @@ def test_hostile_records_give_events_or_reasons_and_nothing_else() -> None:
     report = fuzz(3_000)
     assert report.inputs >= 3_000
     assert report.results["event"] > 0
-    assert len(report.results) > 10
-    assert report.grown < 100 * MIB
+    assert len(report.results) > 10  # of memory `make fuzz` speaks: here it is that of all tests in this process
 
 
 def test_half_of_a_surrogate_pair_in_the_name_of_a_field_is_a_reason() -> None:

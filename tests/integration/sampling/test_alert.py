@@ -5,6 +5,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from stream.config import KafkaSettings
 from stream.kafka.read import read_topic
 from tests.integration.processes import end, eventually, start, valuedrift
@@ -65,6 +67,7 @@ def test_a_changed_model_behind_the_endpoint_raises_the_alert(
     assert all(example.count("/") == 2 for example in alert["examples"])
 
 
+@pytest.mark.shipped
 def test_the_same_with_the_shipped_classifier_and_texts_that_a_model_would_write(
     kafka: KafkaSettings, environment: dict[str, str], tmp_path: Path
 ) -> None:

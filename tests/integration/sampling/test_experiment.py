@@ -21,6 +21,7 @@ def few(tmp_path: Path) -> Path:
     return file
 
 
+@pytest.mark.shipped
 def test_the_classifier_experiment_with_the_shipped_model_writes_a_report_and_the_same_one_again(
     few: Path, tmp_path: Path
 ) -> None:
