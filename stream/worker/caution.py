@@ -66,6 +66,8 @@ class Caution:
                     elif piece.killed:
                         await self._remember(piece.records)
                     yield piece
+                # Survived, though not committed before the other partitions' records are through: of their deaths these are innocent.
+                await self._write({source: Note()})
                 if rest := suspects.after(group):
                     self._suspects[source] = rest
 

@@ -108,6 +108,27 @@ def test_one_death_from_outside_sets_nothing_aside(n: int, size: int, seed: int)
     asyncio.run(run())
 
 
+def test_who_has_survived_is_no_suspect_when_a_record_of_another_partition_kills() -> None:
+    async def test() -> None:
+        kept, other = Kept(), Source("in", 1)
+        first, second = [record(0)], [record(at, other) for at in range(3)]
+        aside: list[tuple[Source, int]] = []
+        for _ in range(6):
+            caution = Caution(notebook=Notebook(kept))  # type: ignore[arg-type]
+            async with aclosing(caution.pieces([*first, *second])) as pieces:
+                async for piece in pieces:
+                    places = [(each.source, each.offset) for each in piece.records]
+                    if piece.killed:
+                        aside += places
+                    elif (other, 1) in places:
+                        break  # dead, with the first partition's record classified and not committed
+                else:
+                    break
+        assert set(aside) == {(other, 1)}
+
+    asyncio.run(test())
+
+
 def test_records_that_were_committed_are_no_suspects() -> None:
     assert Suspects.of(Note(10, 20), first=20) is None
     assert Suspects.of(Note(), first=0) is None
