@@ -10,6 +10,7 @@ MOST_ROUNDS = 50
 """Rounds of half a second of waiting: kafka-python pauses for 0.1 s between two, and took thousands of rounds when it did not wait."""
 
 
+@pytest.mark.chaos  # once a consumer was given no partition of the topic just made for it, and nothing tells it to ask again for minutes
 def test_a_poll_waits_though_a_heartbeat_is_overdue(
     kafka: KafkaSettings, make_topic: MakeTopic, monkeypatch: pytest.MonkeyPatch
 ) -> None:
