@@ -77,7 +77,7 @@ def main() -> NoReturn:
         if state["debug"]:
             raise
         click.echo(f"valuedrift: {error}", err=True)
-        sys.exit(1)
+        sys.exit(130 if isinstance(error.__context__, KeyboardInterrupt) else 1)
     except BrokenPipeError:
         sys.stderr.close()  # the reader went away (`valuedrift … | head`): nothing to say, nobody to say it to
         sys.exit(1)

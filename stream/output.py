@@ -3,12 +3,12 @@
 import fcntl
 import os
 import shutil
-import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from stream.errors import OutputError
+from stream.interrupts import interrupts_held
 
 STAGING = ".valuedrift-partial"
 """Where files grow inside the folder they are meant for: the same file system, so that moving them is a rename."""
@@ -38,12 +38,12 @@ def output_folder(out: Path) -> Iterator[Path]:
         except OSError as error:
             raise OutputError(f"cannot write into {out}: {error.strerror}; choose another folder with --out") from None
         yield staging
-        with _uninterrupted():
+        with interrupts_held():  # half of the files must not be new and half old
             for file in sorted(staging.iterdir()):
                 os.replace(file, out / file.name)  # noqa: PTH105 - the promise is this call's: atomic, and it replaces
         created = []
     finally:
-        with _uninterrupted():
+        with interrupts_held():
             shutil.rmtree(staging, ignore_errors=True)
             for folder in created:
                 if not any(folder.iterdir()):
@@ -76,13 +76,3 @@ def _lock(out: Path) -> int:
             f"another run is writing into {out}; wait for it, or choose another folder with --out"
         ) from None
     return handle
-
-
-@contextmanager
-def _uninterrupted() -> Iterator[None]:
-    """Holds Ctrl-C and SIGTERM back for the moment that the block takes: half of the files must not be new and half old."""
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT, signal.SIGTERM})
-    try:
-        yield
-    finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)

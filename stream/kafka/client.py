@@ -7,6 +7,7 @@ import ssl
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TypeVar
 
 from kafka import KafkaConsumer, KafkaProducer
 from kafka.admin import KafkaAdminClient
@@ -17,6 +18,7 @@ from kafka.net.inet import KafkaNetSocket
 
 from stream.config import KafkaSettings
 from stream.errors import BrokerError
+from stream.interrupts import interrupts_held
 
 CONNECT_WITHIN = 3.0
 """Seconds for a TCP connection."""
@@ -32,6 +34,10 @@ logging.getLogger("kafka.net.selector").setLevel(logging.ERROR)  # it warns when
 logging.getLogger("kafka.coordinator.consumer").setLevel(logging.CRITICAL)
 
 Options = dict[str, str | int | list[str] | None]
+MakeNet = Callable[..., KafkaNetClient]
+"""What kafka-python makes the network client of a client by."""
+
+Client = TypeVar("Client", KafkaAdminClient, KafkaConsumer, KafkaProducer)
 
 
 class _Socket(KafkaNetSocket):  # type: ignore[misc] # kafka-python has no types
@@ -57,13 +63,12 @@ def open_admin(settings: KafkaSettings) -> Iterator[KafkaAdminClient]:
     Raises:
         BrokerError: no server answers, or one refuses.
     """
-    with _translated(settings):
-        with _opened() as net:
-            client = KafkaAdminClient(**_options(settings), kafka_client=net, request_timeout_ms=15_000)
-        try:
-            yield client
-        finally:
-            client.close()
+
+    def make(net: MakeNet) -> KafkaAdminClient:
+        return KafkaAdminClient(**_options(settings), kafka_client=net, request_timeout_ms=15_000)
+
+    with _opened(settings, make) as client:
+        yield client
 
 
 @contextmanager
@@ -75,24 +80,24 @@ def open_consumer(settings: KafkaSettings, *, group: str | None = None) -> Itera
     Raises:
         BrokerError: no server answers, or one refuses.
     """
-    with _translated(settings):
-        with _opened() as net:
-            client = KafkaConsumer(
-                **_options(settings),
-                kafka_client=net,
-                group_id=group,
-                session_timeout_ms=10_000,
-                enable_auto_commit=False,
-                auto_offset_reset="earliest",
-                allow_auto_create_topics=False,
-            )
+
+    def make(net: MakeNet) -> KafkaConsumer:
+        client = KafkaConsumer(
+            **_options(settings),
+            kafka_client=net,
+            group_id=group,
+            session_timeout_ms=10_000,
+            enable_auto_commit=False,
+            auto_offset_reset="earliest",
+            allow_auto_create_topics=False,
+        )
         # While a heartbeat is overdue, as when the broker hangs, kafka-python 3 lets `poll` wait 0 ms, over and over, at full load
         # of the processor. There is no need to hurry: heartbeats are sent by a thread of the client's own.
         client._coordinator.time_to_next_poll = lambda: math.inf
-        try:
-            yield client
-        finally:
-            client.close()
+        return client
+
+    with _opened(settings, make) as client:
+        yield client
 
 
 @contextmanager
@@ -104,23 +109,22 @@ def open_producer(settings: KafkaSettings, *, max_request_size: int) -> Iterator
     Raises:
         BrokerError: no server answers, or one refuses, or records were still under way 10 s after the block.
     """
-    with _translated(settings):
-        with _opened() as net:
-            client = KafkaProducer(
-                **_options(settings),
-                kafka_client=net,
-                acks="all",
-                enable_idempotence=True,
-                linger_ms=20,
-                batch_size=256 * 1024,
-                max_request_size=max_request_size,
-                max_block_ms=10_000,
-                allow_auto_create_topics=False,
-            )
-        try:
-            yield client
-        finally:
-            client.close(timeout=10)
+
+    def make(net: MakeNet) -> KafkaProducer:
+        return KafkaProducer(
+            **_options(settings),
+            kafka_client=net,
+            acks="all",
+            enable_idempotence=True,
+            linger_ms=20,
+            batch_size=256 * 1024,
+            max_request_size=max_request_size,
+            max_block_ms=10_000,
+            allow_auto_create_topics=False,
+        )
+
+    with _opened(settings, make, timeout=10) as client:
+        yield client
 
 
 def addresses(servers: str) -> list[tuple[str, int]]:
@@ -195,20 +199,30 @@ def _require_reachable(servers: str) -> None:
 
 
 @contextmanager
-def _opened() -> Iterator[Callable[..., KafkaNetClient]]:
-    """What kafka-python makes its network client by; closed if the block fails, because a client that cannot begin leaves it open."""
-    made: list[KafkaNetClient] = []
+def _opened(settings: KafkaSettings, make: Callable[[MakeNet], Client], **closing: float) -> Iterator[Client]:
+    """A client from its beginning to its end; of one that cannot begin, the connections, which kafka-python would leave open.
 
-    def make(**options: object) -> KafkaNetClient:
-        made.append(KafkaNetClient(**options))
-        return made[-1]
+    Its threads do not survive Ctrl-C in the middle of either, hence the holding; `closing` is what its `close` is told.
+    """
+    nets: list[KafkaNetClient] = []
 
-    try:
-        yield make
-    except BaseException:
-        for net in made:
-            net.close()
-        raise
+    def make_net(**options: object) -> KafkaNetClient:
+        nets.append(KafkaNetClient(**options))
+        return nets[-1]
+
+    client = None
+    with _translated(settings):
+        try:
+            with interrupts_held():
+                client = make(make_net)
+            yield client
+        finally:
+            with interrupts_held():
+                if client is not None:
+                    client.close(**closing)
+                else:
+                    for net in nets:
+                        net.close()
 
 
 @contextmanager

@@ -13,6 +13,7 @@ from stream.core.records import Micros, ResponseEvent, SourceRecord
 from stream.errors import BrokerError
 from stream.formats import recognise
 from stream.formats.missing_time import Demanded, MissingTime, Spaced
+from stream.interrupts import interrupts_held
 from stream.kafka.client import open_producer
 from stream.kafka.topics import largest_record
 from stream.naming import monitor_name
@@ -66,7 +67,7 @@ def produce(
     The value of a record is the line, unchanged. Its key is the monitor of the response in it, or nothing where the line cannot
     be read: such a line is sent all the same, and the worker puts it among the dead letters. Kafka's timestamp is the present,
     never the time of the response, because retention goes by it. When this is interrupted, what was handed to Kafka until
-    then is still awaited and counted.
+    then is still awaited and counted, unless it is interrupted once more.
 
     Raises:
         TopicError: the topic does not exist.
@@ -86,9 +87,11 @@ def produce(
                 # A response without a time has a monitor all the same; which time it is given here plays no part.
                 event = timed or _first_event(line, Spaced(every=1), format)
                 key = monitor_name(event, settings.monitor.monitor_by).encode() if event else None
-                chunk.send(topic, key, line.value or b"")
+                with interrupts_held():  # else a batch is cut in the middle, and Kafka refuses all of it
+                    chunk.send(topic, key, line.value or b"")
         finally:
-            chunk.settle()
+            with interrupts_held():
+                chunk.settle()
 
 
 @dataclass(slots=True)

@@ -4,10 +4,13 @@ import time
 from collections.abc import Iterable, Iterator
 from itertools import islice
 
+from kafka import KafkaProducer
+
 from stream.codec.resent import Resent, encode_resent
 from stream.config import KafkaSettings
 from stream.core.records import SourceRecord
 from stream.errors import BrokerError
+from stream.interrupts import interrupts_held
 from stream.kafka.client import open_producer
 from stream.kafka.topics import MAX_OUTPUT_BYTES
 
@@ -25,20 +28,22 @@ def resend(settings: KafkaSettings, records: Iterable[SourceRecord]) -> int:
     with open_producer(settings, max_request_size=MAX_OUTPUT_BYTES) as producer:
         while some := list(islice(waiting, CHUNK)):
             at = time.time_ns() // 1_000
-            for outgoing in (_originals(some), _marks(settings.topics.deadletter, some, at=at)):
-                futures = [
-                    producer.send(topic, key=key, value=value, headers=headers)
-                    for topic, key, value, headers in outgoing
-                ]
-                producer.flush()
-                for future in futures:
-                    if future.failed():
-                        raise BrokerError(f"Kafka did not take a record: {future.exception}") from future.exception
+            with interrupts_held():  # what is sent is marked, or it would be sent again
+                _deliver(producer, _originals(some))
+                _deliver(producer, _marks(settings.topics.deadletter, some, at=at))
             sent += len(some)
     return sent
 
 
 Outgoing = tuple[str, bytes | None, bytes | None, list[tuple[str, bytes]]]
+
+
+def _deliver(producer: KafkaProducer, outgoing: Iterable[Outgoing]) -> None:
+    futures = [producer.send(topic, key=key, value=value, headers=headers) for topic, key, value, headers in outgoing]
+    producer.flush()
+    for future in futures:
+        if future.failed():
+            raise BrokerError(f"Kafka did not take a record: {future.exception}") from future.exception
 
 
 def _originals(records: Iterable[SourceRecord]) -> Iterator[Outgoing]:
