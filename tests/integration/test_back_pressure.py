@@ -26,7 +26,7 @@ def test_responses_that_cannot_be_classified_yet_wait_in_kafka_and_not_in_memory
     environment: dict[str, str], kafka: KafkaSettings
 ) -> None:
     variables = worker_variables(environment, kafka) | {"VALUEDRIFT_CLASSIFIER__BATCH_SIZE": "8"}
-    with running(variables, "classify", delay=0.5) as worker:
+    with running(variables, "classify", delay=5) as worker:  # a second for a response and a half
         worker.ready()
         before = memory(worker)
         for first in range(0, RESPONSES, 500):
