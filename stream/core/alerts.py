@@ -5,7 +5,7 @@ what was decided, so that a repeated delivery or a replay gives the same ones.
 """
 
 import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -66,8 +66,26 @@ class Finding:
     def key(self, taxonomy: Taxonomy) -> str:
         """What the alert is about, within its monitor: the rule, and the behaviour where a rule is judged for each, or its name."""
         if self.name is not None:
-            return f"{self.rule.value}:{self.name}"
-        return self.rule.value if self.category is None else f"{self.rule.value}:{taxonomy.names[self.category]}"
+            return key_of(self.rule, self.name)
+        return key_of(self.rule, None if self.category is None else taxonomy.names[self.category])
+
+
+def key_of(rule: Rule, about: str | None = None) -> str:
+    """What an alert of this rule is about, within its monitor; `about` where the rule is judged for each of several things."""
+    return rule.value if about is None else f"{rule.value}:{about}"
+
+
+def closing(finding: Finding, alarm: Open, reason: Reason) -> Finding:
+    """The finding that closes this alert for this reason: its evidence is that of now, its severity, start and onset the alert's own."""
+    return replace(
+        finding,
+        status=Status.RESOLVED,
+        reason=reason,
+        severity=alarm.severity,
+        starts_at=alarm.starts_at,
+        onset=alarm.onset,
+        examples=(),
+    )
 
 
 def digits(value: float) -> float:

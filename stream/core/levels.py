@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 import numpy.typing as npt
 
-from stream.core.alerts import Finding
+from stream.core.alerts import Finding, closing, key_of
 from stream.core.detectors import Design
 from stream.core.entropy import bound, measure
 from stream.core.evidence import grew, parts_of_entropy
@@ -40,18 +40,7 @@ def judge(state: State, plan_of: Design, place: int) -> Finding | None:
     alarm = state.alarms.get(_key(limit, plan_of))
     reason = _beyond(limit, number.value) if number.n else Reason.WITHIN_LIMIT
     if alarm is not None:
-        if reason is not Reason.WITHIN_LIMIT:
-            return None
-        state.beyond[place] = NEVER
-        finding = _finding(state, limit, number, reason)
-        return replace(
-            finding,
-            status=Status.RESOLVED,
-            severity=alarm.severity,
-            starts_at=alarm.starts_at,
-            onset=alarm.onset,
-            examples=(),
-        )
+        return over(state, plan_of, place, reason) if reason is Reason.WITHIN_LIMIT else None
     if reason is Reason.WITHIN_LIMIT or number.n < limit.min_n:
         state.beyond[place] = NEVER
         return None
@@ -80,15 +69,7 @@ def over(state: State, plan_of: Design, place: int, reason: Reason) -> Finding |
     if alarm is None:
         return None
     state.beyond[place] = NEVER
-    finding = _finding(state, limit, _number(state, plan_of, limit), reason)
-    return replace(
-        finding,
-        status=Status.RESOLVED,
-        severity=alarm.severity,
-        starts_at=alarm.starts_at,
-        onset=alarm.onset,
-        examples=(),
-    )
+    return closing(_finding(state, limit, _number(state, plan_of, limit), reason), alarm, reason)
 
 
 def tail(counted: int, n: int, share: float) -> float:
@@ -116,11 +97,7 @@ def tail(counted: int, n: int, share: float) -> float:
 
 
 def _key(limit: Limit, plan_of: Design) -> str:
-    return (
-        limit.rule.value
-        if limit.category is None
-        else f"{limit.rule.value}:{plan_of.settings.taxonomy.names[limit.category]}"
-    )
+    return key_of(limit.rule, None if limit.category is None else plan_of.settings.taxonomy.names[limit.category])
 
 
 def _number(state: State, plan_of: Design, limit: Limit) -> _Number:

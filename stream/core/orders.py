@@ -40,12 +40,8 @@ def _close_all(memory: State, plan_of: Design) -> list[Finding]:
             restart(memory.counts, memory.belief, plan_of, channel)
     if Rule.ENTROPY_RATE in memory.alarms:
         found.append(rules.rate_over(memory, plan_of, Reason.SILENT))
-    for place in range(len(plan_of.settings.limits)):
-        closed = levels.over(memory, plan_of, place, Reason.SILENT)
-        if closed is not None:
-            found.append(closed)
-    for place in range(len(plan_of.settings.watchers)):
-        closed = outside.over(memory, plan_of, place, Reason.SILENT)
-        if closed is not None:
-            found.append(closed)
-    return found
+    closed = (
+        *(levels.over(memory, plan_of, place, Reason.SILENT) for place in range(len(plan_of.settings.limits))),
+        *(outside.over(memory, plan_of, place, Reason.SILENT) for place in range(len(plan_of.settings.watchers))),
+    )
+    return [*found, *(finding for finding in closed if finding is not None)]

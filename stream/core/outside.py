@@ -4,9 +4,7 @@ It fires when the detector finds a change. Such a detector knows no reference: i
 alert resolves when it has found nothing more in a whole window.
 """
 
-from dataclasses import replace
-
-from stream.core.alerts import Finding, digits
+from stream.core.alerts import Finding, closing, digits, key_of
 from stream.core.detectors import Design
 from stream.core.entropy import entropy
 from stream.core.kernel import LAST, SEEN, STRIDE
@@ -24,7 +22,7 @@ def judge(state: State, plan_of: Design, place: int) -> Finding | None:
         return None
     before = len(series.values)
     found = series.take(watcher, _number(state, watcher.category))
-    is_open = f"{Rule.RIVER}:{watcher.name}" in state.alarms
+    is_open = key_of(Rule.RIVER, watcher.name) in state.alarms
     if found:
         return None if is_open else _finding(state, plan_of, place, strides=before + 1)
     if is_open and len(series.values) * stride >= plan_of.settings.window:
@@ -34,18 +32,8 @@ def judge(state: State, plan_of: Design, place: int) -> Finding | None:
 
 def over(state: State, plan_of: Design, place: int, reason: Reason) -> Finding | None:
     """The finding that closes the alert of the watcher at `place` for this reason, None where none is open."""
-    alarm = state.alarms.get(f"{Rule.RIVER}:{plan_of.settings.watchers[place].name}")
-    if alarm is None:
-        return None
-    return replace(
-        _finding(state, plan_of, place, strides=1),
-        status=Status.RESOLVED,
-        reason=reason,
-        severity=alarm.severity,
-        starts_at=alarm.starts_at,
-        onset=alarm.onset,
-        examples=(),
-    )
+    alarm = state.alarms.get(key_of(Rule.RIVER, plan_of.settings.watchers[place].name))
+    return None if alarm is None else closing(_finding(state, plan_of, place, strides=1), alarm, reason)
 
 
 def _number(state: State, category: int | None) -> float:

@@ -5,12 +5,11 @@ A statistic is shown as ln(1 + Σ w R), and its threshold likewise: nats of evid
 """
 
 import math
-from dataclasses import replace
 from itertools import takewhile
 
 import numpy as np
 
-from stream.core.alerts import Finding
+from stream.core.alerts import Finding, closing
 from stream.core.detectors import Design, leading
 from stream.core.entropy import entropy
 from stream.core.evidence import grew, lean, parts_of_change, parts_of_entropy, severity
@@ -119,15 +118,7 @@ def rate_over(state: State, plan_of: Design, reason: Reason) -> Finding:
     """The finding that closes the alert of the paper's rule for this reason."""
     alarm = state.alarms[Rule.ENTROPY_RATE]
     change = entropy(state.window) - entropy(state.previous)
-    return replace(
-        _rate_finding(state, plan_of, change, plan_of.settings.epsilon or 0.0),
-        status=Status.RESOLVED,
-        reason=reason,
-        severity=alarm.severity,
-        starts_at=alarm.starts_at,
-        onset=alarm.onset,
-        examples=(),
-    )
+    return closing(_rate_finding(state, plan_of, change, plan_of.settings.epsilon or 0.0), alarm, reason)
 
 
 def _rate_finding(state: State, plan_of: Design, change: float, epsilon: float) -> Finding:

@@ -6,7 +6,7 @@ as the rule allows; a replay of the log reads it in the same place.
 
 import numpy as np
 
-from stream.core.alerts import Finding
+from stream.core.alerts import Finding, closing
 from stream.core.detectors import Design
 from stream.core.kernel import LAST, PARTIAL, SEEN, WINDOW
 from stream.core.limits import NoData
@@ -36,19 +36,4 @@ def silent(state: State, plan_of: Design, rule: NoData, at: Micros) -> Finding:
 
 def heard(state: State, plan_of: Design, rule: NoData, at: Micros) -> Finding:
     """The finding at the first response after an alert, whose time is `at`."""
-    alarm = state.alarms[Rule.NO_DATA]
-    found = silent(state, plan_of, rule, at)
-    return Finding(
-        rule=found.rule,
-        status=Status.RESOLVED,
-        reason=Reason.DATA_RETURNED,
-        severity=alarm.severity,
-        starts_at=alarm.starts_at,
-        onset=alarm.onset,
-        counts=found.counts,
-        reference_counts=found.reference_counts,
-        contribution=found.contribution,
-        statistic=found.statistic,
-        threshold=found.threshold,
-        false_alarm_interval=None,
-    )
+    return closing(silent(state, plan_of, rule, at), state.alarms[Rule.NO_DATA], Reason.DATA_RETURNED)
