@@ -11,32 +11,26 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
 import tomli_w
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator, model_validator
+from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from stream.codec.baseline import read_baseline
-from stream.core.limits import Limit, NoData, Silence
-from stream.core.records import Rule, Severity
-from stream.core.settings import EngineSettings, Watch
+from stream.core.settings import EngineSettings
 from stream.core.taxonomy import Taxonomy
-from stream.core.watchers import Watcher
 from stream.errors import SettingsError
+from stream.rule_settings import Rules
 from stream.sampling.schedule import seconds
+from stream.section import Section
 from stream.sinks.settings import NotifySettings
 
 DEFAULT_FILE = Path("valuedrift.toml")
 PREFIX = "VALUEDRIFT_"
 
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9._-]{1,200}$")]
-RuleName = Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{1,40}$")]
 Port = Annotated[int, Field(ge=0, le=65535)]
 
 
-class _Section(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-
-class Topics(_Section):
+class Topics(Section):
     """Names of the topics: one that is read, four that are written."""
 
     input: Name = "llm.responses"
@@ -46,7 +40,7 @@ class Topics(_Section):
     deadletter: Name = "valuedrift.deadletter"
 
 
-class KafkaSettings(_Section):
+class KafkaSettings(Section):
     """How to reach Kafka, and how its topics are made.
 
     To `evaluation_topic`, if it is set, each label goes as an OpenTelemetry event too.
@@ -93,7 +87,7 @@ class KafkaSettings(_Section):
         return self
 
 
-class ClassifierSettings(_Section):
+class ClassifierSettings(Section):
     """Which model sorts the responses, where it runs, and how large a micro-batch grows (in responses and milliseconds)."""
 
     bundle: Path | None = None
@@ -103,7 +97,7 @@ class ClassifierSettings(_Section):
     max_wait_ms: Annotated[int, Field(ge=1, le=60_000)] = 200
 
 
-class WorkerSettings(_Section):
+class WorkerSettings(Section):
     """The process: the consumer group and changelog it owns (`app_id`), and where it answers health checks.
 
     `format` forces the format of the input topic's records, which are recognised otherwise. It stops when so many records of a
@@ -132,7 +126,7 @@ class WorkerSettings(_Section):
         return format
 
 
-class MonitorSettings(_Section):
+class MonitorSettings(Section):
     """What is watched on its own, and the window of its entropy (in responses).
 
     With `sigma` (nats per stride, the rate of a base model) drift events carry γ_eff = σ - dS/dt. Scored records carry `attributes`;
@@ -164,156 +158,11 @@ class MonitorSettings(_Section):
         return self
 
 
-class ReferenceSettings(_Section):
+class ReferenceSettings(Section):
     """What normal is: the first `learn_from` responses of each monitor, or what a `file` of `valuedrift baseline learn` says."""
 
     learn_from: int = 1000
     file: Path | None = None
-
-
-class DriftRule(_Section):
-    """The calibrated rule; `false_alarm_interval` is the mean number of responses between false alarms of one monitor and rule.
-
-    `scenarios` are changes that it finds sooner than others, such as `helpful_misaligned=3%`. With `guarantee` the interval of a reference
-    that is known is never shorter than that.
-    """
-
-    false_alarm_interval: int = 10_000
-    watch: Watch = "behaviour"
-    scenarios: tuple[str, ...] = ()
-    guarantee: bool = False
-
-
-class TrafficMixRule(_Section):
-    """An information when the users' requests changed though the model did not."""
-
-    enabled: bool = True
-
-
-class EntropyRateRule(_Section):
-    """The paper's rule abs(ΔS) > ε, with ε in nats per stride; it fires on noise, so it is off unless enabled."""
-
-    enabled: bool = False
-    epsilon: float = 0.001
-
-
-class LimitRule(_Section):
-    """Bounds for one number of the window; it fires when the number is beyond one for certain, and resolves when it is back within.
-
-    `critical_at` is a bound further out, from which on an alert is critical.
-    """
-
-    above: float | None = None
-    below: float | None = None
-    confidence: float = 0.99
-    min_n: int = 200
-    severity: Severity = Severity.WARNING
-    critical_at: float | None = None
-
-    def limit(self, rule: Rule, category: int | None = None) -> Limit:
-        """The same for the core."""
-        return Limit(rule=rule, category=category, **self.model_dump(include=set(LimitRule.model_fields)))
-
-
-class EntropyLevelRule(LimitRule):
-    """Bounds for the entropy of the window, in nats."""
-
-    enabled: bool = False
-
-
-class LowConfidenceRule(LimitRule):
-    """A bound for the share of responses that the classifier is less sure of than `threshold`."""
-
-    enabled: bool = False
-    threshold: float = 0.5
-    above: float | None = 0.2
-
-
-class NoDataRule(_Section):
-    """What silence of a monitor means: nothing (`hold`), an alert, or the end of its open alerts; after `after_s` seconds."""
-
-    policy: Literal["hold", "alert", "resolve"] = "hold"
-    after_s: Annotated[float, Field(ge=1)] = 3600
-    severity: Severity = Severity.WARNING
-
-
-class RiverRule(_Section):
-    """A detector of river's (`ADWIN`, `KSWIN`, `PageHinkley`) with its own parameters, on the window's entropy or a behaviour's share.
-
-    It is given one number a stride: S(t) of the window (`watch = "entropy"`), or the share of a behaviour in the stride. A monitor
-    keeps at most twice `memory` of them.
-    """
-
-    detector: str
-    watch: str = "entropy"
-    parameters: dict[str, int | float | str] = {}
-    memory: int = 256
-    severity: Severity = Severity.WARNING
-
-    def watcher(self, name: str, taxonomy: Taxonomy) -> Watcher:
-        """The same for the core.
-
-        Raises:
-            ValueError: a value cannot be used; the message names it.
-        """
-        from stream.detectors.durable import durable  # noqa: PLC0415 - river is loaded only where a rule needs it
-
-        if self.watch not in ("entropy", *taxonomy.names):
-            raise ValueError(f"watch must be entropy or one of {', '.join(taxonomy.names)}, got {self.watch!r}")
-        return Watcher(
-            name=name,
-            detector=durable(self.detector, self.parameters, memory=self.memory),
-            category=None if self.watch == "entropy" else taxonomy.index(self.watch),
-            memory=self.memory,
-            severity=self.severity,
-        )
-
-
-class Rules(_Section):
-    """Which rules judge the stream. `category_share` has bounds for the share of behaviours by name, `river` detectors by any name."""
-
-    drift: DriftRule = DriftRule()
-    traffic_mix: TrafficMixRule = TrafficMixRule()
-    entropy_rate: EntropyRateRule = EntropyRateRule()
-    entropy_level: EntropyLevelRule = EntropyLevelRule()
-    category_share: dict[str, LimitRule] = {}
-    low_confidence: LowConfidenceRule = LowConfidenceRule()
-    no_data: NoDataRule = NoDataRule()
-    river: dict[RuleName, RiverRule] = {}
-
-    def watchers(self, taxonomy: Taxonomy) -> tuple[Watcher, ...]:
-        """The detectors that are set, in order of their names.
-
-        Raises:
-            ValueError: one cannot be used; the message names the section.
-        """
-        found = []
-        for name, rule in sorted(self.river.items()):
-            try:
-                found.append(rule.watcher(name, taxonomy))
-            except ValueError as error:
-                raise ValueError(f"[rules.river.{name}] {error}") from None
-        return tuple(found)
-
-    def limits(self, taxonomy: Taxonomy) -> tuple[Limit, ...]:
-        """The bounds that are set.
-
-        Raises:
-            ValueError: one is out of range, or of a behaviour that the taxonomy lacks; the message names the section.
-        """
-        chosen = [(Rule.CATEGORY_SHARE, name, rule) for name, rule in sorted(self.category_share.items())]
-        found = []
-        for kind, name, rule in (
-            *([(Rule.ENTROPY_LEVEL, None, self.entropy_level)] if self.entropy_level.enabled else []),
-            *chosen,
-            *([(Rule.LOW_CONFIDENCE, None, self.low_confidence)] if self.low_confidence.enabled else []),
-        ):
-            try:
-                found.append(rule.limit(kind, None if name is None else taxonomy.index(name)))
-            except ValueError as error:
-                section = ".".join(filter(None, ("rules", kind.value, name)))
-                raise ValueError(f"[{section}] {error}") from None
-        return tuple(found)
 
 
 class Settings(BaseSettings):
@@ -364,7 +213,7 @@ class Settings(BaseSettings):
                 reference=given,
                 limits=self.rules.limits(taxonomy),
                 confident_from=self.rules.low_confidence.threshold if self.rules.low_confidence.enabled else None,
-                no_data=_no_data(self.rules.no_data),
+                no_data=self.rules.no_data.silence(),
                 contrast=self.monitor.contrast,
                 watchers=self.rules.watchers(taxonomy),
                 window_age=None if self.monitor.window_age is None else round(seconds(self.monitor.window_age) * 1e6),
@@ -375,12 +224,6 @@ class Settings(BaseSettings):
     def toml(self) -> str:
         """The settings in force as TOML, secrets masked, unset keys left out."""
         return tomli_w.dumps(json.loads(self.model_dump_json(exclude_none=True)))
-
-
-def _no_data(rule: NoDataRule) -> NoData | None:
-    if rule.policy == "hold":
-        return None
-    return NoData(after=round(rule.after_s * 1_000_000), policy=Silence(rule.policy), severity=rule.severity)
 
 
 def load(file: Path | None = None, *, bootstrap_servers: str | None = None) -> Settings:

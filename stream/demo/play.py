@@ -15,7 +15,7 @@ from stream.codec.dead_letter import decode_dead_letter
 from stream.codec.drift import decode_drift
 from stream.codec.rows import encode_scored_rows
 from stream.codec.scored import decode_scored
-from stream.config import KafkaSettings, MonitorSettings, ReferenceSettings, Rules, Settings, Topics, WorkerSettings
+from stream.config import KafkaSettings, MonitorSettings, ReferenceSettings, Settings, Topics, WorkerSettings
 from stream.core.records import AlertEvent, Rule, Source, SourceRecord, Status
 from stream.core.settings import EngineSettings
 from stream.core.taxonomy import Taxonomy
@@ -35,6 +35,7 @@ from stream.output import ALERTS, DEAD_LETTERS, DRIFT, SCORED, output_folder
 from stream.report.results import complete
 from stream.report.summary import Summary
 from stream.report.summary import Tally as RunTally
+from stream.rule_settings import Rules
 from stream.wording import sentence
 
 WINDOW, STRIDE, LEARN_FROM = 200, 20, 500

@@ -8,9 +8,10 @@ from pathlib import Path
 from typing import Annotated, Literal, Self
 from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, field_validator, model_validator
+from pydantic import AfterValidator, Field, StringConstraints, field_validator, model_validator
 
 from stream.core.records import Severity
+from stream.section import Section
 
 Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9._-]{1,100}$")]
 TopicName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9._-]{1,200}$")]
@@ -35,14 +36,12 @@ LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
 RESERVED_LABELS = frozenset({"alertname", "monitor", "rule", "severity", "replay"})
 
 
-class Receiver(BaseModel):
+class Receiver(Section):
     """What every receiver has: a name, the alerts that are for it, and how long a delivery is tried.
 
     An alert is for it if the monitor matches one of `monitors`, the rule one of `rules` (shell patterns, in which case counts),
     and its severity is listed. `from_beginning` tells a new receiver the whole past too, not only what is open now.
     """
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     name: Name
     monitors: Globs = ("*",)
@@ -93,7 +92,7 @@ class Alertmanager(Posted):
     url: str
     authorization_env: Variable | None = None
     authorization_file: Path | None = None
-    labels: dict[LabelName, str] = {}
+    labels: dict[LabelName, str] = Field(default_factory=dict)
     resend_s: Annotated[float, Field(ge=1, le=180)] = 60
     hold_s: Annotated[float, Field(ge=1, le=86_400)] = 3600
     per_minute: Annotated[float, Field(gt=0)] = 600
@@ -168,14 +167,12 @@ class Stdout(Receiver):
 AnyReceiver = Annotated[PagerDuty | Alertmanager | Slack | Webhook | CloudEvents | Stdout, Field(discriminator="type")]
 
 
-class NotifySettings(BaseModel):
+class NotifySettings(Section):
     """Receivers, and what notify keeps in Kafka: the log of what was told, and what could not be told.
 
     Each receiver has a consumer group of its own, named `group`, a dot and its name, so that one that is down holds up no other.
     `runbooks` is the folder of the runbooks as people reach it in a browser; alerts then carry a link into it.
     """
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     group: Name = "valuedrift-notify"
     notified: TopicName = "valuedrift.notified"

@@ -15,11 +15,12 @@ from typing import NoReturn
 
 from models.bundle import DEFAULT_BUNDLE, load_manifest
 from stream import times
-from stream.config import DriftRule, MonitorSettings, Rules, Settings
+from stream.config import MonitorSettings, Settings
 from stream.core.taxonomy import Taxonomy
 from stream.pipeline import taxonomy_of
 from stream.readers import Period
 from stream.replay import Plan, replay
+from stream.rule_settings import DriftRule, Rules
 
 ROWS = 300_000
 REPEAT = 5

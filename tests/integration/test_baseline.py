@@ -2,7 +2,8 @@
 
 import json
 
-from stream.config import KafkaSettings, NoDataRule, Rules
+from stream.config import KafkaSettings
+from stream.rule_settings import NoDataRule, Rules
 from tests.integration.processes import valuedrift
 from tests.integration.test_begin_anew import CHANGED, USUAL, Log
 from tests.integration.workers import (

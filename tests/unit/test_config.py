@@ -6,19 +6,12 @@ from pathlib import Path
 
 import pytest
 
-from stream.config import (
-    EntropyLevelRule,
-    LimitRule,
-    LowConfidenceRule,
-    NoDataRule,
-    Rules,
-    Settings,
-    load,
-)
+from stream.config import Settings, load
 from stream.core.limits import NoData, Silence
 from stream.core.records import Rule, Severity
 from stream.core.taxonomy import PAPER
 from stream.errors import SettingsError
+from stream.rule_settings import EntropyLevelRule, LimitRule, LowConfidenceRule, NoDataRule, Rules
 
 
 @pytest.fixture(autouse=True)
