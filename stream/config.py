@@ -1,4 +1,4 @@
-"""Settings: one frozen value, read once from `valuedrift.toml` and `VALUEDRIFT_*`; nothing else reads the environment.
+"""Settings: one frozen value, read once from `valuedrift.toml` and `VALUEDRIFT_*`; only `stream.environment` reads more of it.
 
 The environment wins over the file: `VALUEDRIFT_KAFKA__BOOTSTRAP_SERVERS` overrides `bootstrap_servers` of `[kafka]`. An unknown
 key in either is an error, because a misspelt setting that is ignored is worse than one that stops the program.
@@ -258,22 +258,6 @@ def load(file: Path | None = None, *, bootstrap_servers: str | None = None) -> S
             "the settings are not valid:\n" + "\n".join(lines) + "\nCorrect them in valuedrift.toml or in VALUEDRIFT_*."
         ) from None
     return settings
-
-
-def environment_secret(name: str) -> SecretStr | None:
-    """The secret that the variable holds, None where it is unset or empty; it is masked wherever it is printed."""
-    value = os.environ.get(name, "").strip()
-    return SecretStr(value) if value else None
-
-
-def cache_folder() -> Path:
-    """Where downloads are kept between runs: `valuedrift` below `XDG_CACHE_HOME`, or below `~/.cache`."""
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "valuedrift"
-
-
-def state_folder() -> Path:
-    """Where positions are kept that must survive a restart: `valuedrift` below `XDG_STATE_HOME`, or below `~/.local/state`."""
-    return Path(os.environ.get("XDG_STATE_HOME") or Path.home() / ".local" / "state") / "valuedrift"
 
 
 def _refuse_unknown_variables() -> None:

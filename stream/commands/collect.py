@@ -48,7 +48,8 @@ def collect(
 
     from stream import logs
     from stream.collect import application, require_token, sender, serve
-    from stream.config import environment_secret, load
+    from stream.config import load
+    from stream.environment import environment_secret
     from stream.kafka.client import open_producer
     from stream.kafka.presence import watched
     from stream.kafka.topics import MAX_INPUT_BYTES, require_topics

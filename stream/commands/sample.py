@@ -103,7 +103,8 @@ def sample(
     A run that was killed goes on where it stopped when the same command is given again; nothing that was answered is asked for twice.
     The key is read from the environment only. Exit status 1 if answers are missing in the end, be it by a budget.
     """
-    from stream.config import environment_secret, load
+    from stream.config import load
+    from stream.environment import environment_secret
     from stream.sampling import prompt_set
     from stream.sampling.budget import Budget, Ledger
     from stream.sampling.endpoint import Endpoint, Patience
@@ -240,7 +241,7 @@ def _schedule(every: str | None, rounds: int | None, jitter: float) -> "Schedule
 def _output(
     stack: ExitStack, settings: "Settings", plan: "Plan", out: Path | None, topic: str | None
 ) -> "FileOutput | StreamOutput":
-    from stream.config import cache_folder
+    from stream.environment import cache_folder
     from stream.kafka.client import open_producer
     from stream.kafka.topics import MAX_INPUT_BYTES, require_topics
     from stream.sampling.journal import Journal

@@ -55,7 +55,8 @@ def tail(
     import threading
 
     from stream import logs
-    from stream.config import load, state_folder
+    from stream.config import load
+    from stream.environment import state_folder
     from stream.errors import InputError
     from stream.kafka.presence import watched
     from stream.tail import Order, Tally

@@ -15,7 +15,7 @@ import requests
 from rich.console import Console
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn, TransferSpeedColumn
 
-from stream.config import cache_folder
+from stream.environment import cache_folder
 from stream.errors import BrokerError
 from stream.kafka import maven
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 
-from stream.config import environment_secret
+from stream.environment import environment_secret
 from stream.errors import SettingsError
 from stream.sinks.settings import AnyReceiver
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from stream.config import cache_folder
+from stream.environment import cache_folder
 from stream.errors import BrokerError
 from stream.kafka import distribution, maven
 from stream.kafka.distribution import ROOTS, Jar, class_path, pinned
