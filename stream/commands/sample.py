@@ -1,12 +1,9 @@
 """`valuedrift sample`."""
 
 import asyncio
-import random
-import signal
 import sys
 from collections.abc import Callable
 from contextlib import ExitStack
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
@@ -16,12 +13,9 @@ from stream.commands.options import FILE, kafka_options
 
 if TYPE_CHECKING:
     from stream.config import Settings
-    from stream.sampling.budget import Ledger
-    from stream.sampling.endpoint import Endpoint
     from stream.sampling.outputs import FileOutput, StreamOutput
     from stream.sampling.plan import Plan
-    from stream.sampling.run import RoundReport, Runner
-    from stream.sampling.sampler import Adaptive, Sampler, Tally
+    from stream.sampling.sampler import Adaptive
     from stream.sampling.schedule import Schedule
 
 Made = TypeVar("Made")
@@ -103,6 +97,7 @@ def sample(
     A run that was killed goes on where it stopped when the same command is given again; nothing that was answered is asked for twice.
     The key is read from the environment only. Exit status 1 if answers are missing in the end, be it by a budget.
     """
+    from stream.commands.sampling import Job
     from stream.config import load
     from stream.environment import environment_secret
     from stream.sampling import prompt_set
@@ -147,77 +142,11 @@ def sample(
     with ExitStack() as stack:
         output = _output(stack, settings, plan, out, topic)
         sampler = Sampler(plan, asked, output, concurrency=concurrency, environment=environment or None, adaptive=rule)
-        job = _Job(sampler, asked, ledger, output.place)
+        job = Job(sampler, asked, ledger, output.place)
         try:
             return asyncio.run(job.run(output, schedule, check=not no_model_check))
         except asyncio.CancelledError:  # asked to stop for the second time
             return 130
-
-
-@dataclass(slots=True)
-class _Job:
-    """One run of the command: listens to the rounds and to the signals."""
-
-    sampler: "Sampler"
-    endpoint: "Endpoint"
-    ledger: "Ledger"
-    place: str
-    say: Callable[[str], None] = click.echo
-
-    async def run(self, output: "FileOutput | StreamOutput", schedule: "Schedule | None", *, check: bool) -> int:
-        from stream.sampling.progress import shown
-        from stream.sampling.run import Listeners, Runner
-        from stream.sampling.sampler import Ending
-
-        listeners = Listeners(began=self._began, ended=self._ended, waits=self._waits)
-        runner = Runner(self.sampler, self.endpoint, output, schedule=schedule, listeners=listeners)
-        with shown(self.sampler, self.endpoint, self.ledger) as self.say:
-            _on_signals(runner, self.say)
-            ending = await runner.run(check=check, rng=random.Random())  # noqa: S311 - jitter is no secret
-        if ending is Ending.STOPPED:
-            return 0 if schedule is not None and not self.sampler.tally.missing else 130
-        return 0 if ending is Ending.COMPLETE else 1
-
-    def _began(self, name: str, _tally: "Tally") -> None:
-        have = sum(map(len, self.sampler.kept.values()))
-        if have:
-            self.say(f"going on with round {name}: {have:,} answers are there already")
-
-    def _ended(self, report: "RoundReport") -> None:
-        from stream.sampling.progress import figures
-
-        tally = report.tally
-        line = figures(tally, self.endpoint.retries, self.ledger, seconds=report.seconds)
-        self.say(f"round {report.name} {report.ending} after {report.seconds:.1f} s: {line} → {self.place}")
-        if report.error:
-            self.say(report.error)
-        for trouble, requests in tally.troubles.items():
-            self.say(f"{requests:,} requests failed every time they were tried ({trouble})")
-        if tally.missing:
-            self.say(
-                f"{tally.missing:,} of {tally.total:,} answers are missing; run the same command again to ask for them"
-            )
-
-    def _waits(self, seconds: float, missed: int) -> None:
-        late = f" ({missed} missed: a round took longer than --every)" if missed else ""
-        self.say(f"next round in {max(0.0, seconds):,.0f} s{late}")
-
-
-def _on_signals(runner: "Runner", say: Callable[[str], None]) -> None:
-    """The first Ctrl-C or SIGTERM waits for the answers under way; the second does not."""
-    loop = asyncio.get_running_loop()
-    task = asyncio.current_task()
-
-    def interrupted() -> None:
-        say("stopping: waiting for the answers under way; once more to leave at once")
-        runner.stop()
-        for number in (signal.SIGINT, signal.SIGTERM):
-            loop.remove_signal_handler(number)
-            if task is not None:
-                loop.add_signal_handler(number, task.cancel)
-
-    for number in (signal.SIGINT, signal.SIGTERM):
-        loop.add_signal_handler(number, interrupted)
 
 
 def _valid(make: Callable[[], Made]) -> Made:
