@@ -8,9 +8,9 @@ from pathlib import Path
 import msgspec
 from rich.table import Table
 
+from stream.backtest.aims import Target
 from stream.backtest.compare import Row
 from stream.backtest.estimates import Estimate, Interval
-from stream.backtest.targets import Target
 
 SCHEMA = "valuedrift.backtest/1"
 JSON, CSV, TARGETS_CSV, CURVE = "backtest.json", "backtest.csv", "targets.csv", "operating-curve.png"

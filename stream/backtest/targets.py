@@ -1,12 +1,12 @@
-"""The detector's own targets: what is aimed at, and what a run of the standard suite measures of it."""
+"""The detector's own targets, measured: each aim beside what a run of the standard suite finds."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import Literal
 
 import numpy as np
 
+from stream.backtest.aims import AIMS, FEARED, WORDS, Learned, Target
 from stream.backtest.compare import Row, random_of
 from stream.backtest.estimates import Estimate, mean, quantile
 from stream.backtest.feeds import Change, Simulated, taken
@@ -15,10 +15,7 @@ from stream.backtest.models import (
     BASES,
     CHANGES,
     FITTED,
-    MISALIGNED,
     OTHERS,
-    OVER_REFUSAL,
-    SWAP,
     TRAFFIC,
     Floats,
     Traffic,
@@ -43,8 +40,6 @@ LONGEST_RATIO = 12
 """Of random changes a delay counts as at most this many times the oracle's."""
 DRAWN = 50
 """Random changes, half of each model."""
-Learned = int | None
-"""Responses that the reference is learned from; None: it is known."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,40 +59,15 @@ class Effort:
     oracle: int = 2_000
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Target:
-    """What is aimed at (`aim`, and whether it is a largest, least or relative bound), and what was measured."""
-
-    name: str
-    bound: Literal["at most", "at least", "within"]
-    aim: float
-    found: Estimate
-
-    @property
-    def met(self) -> bool:
-        """Whether the figure keeps the bound; with `within` it is a ratio that may differ from 1 by the aim."""
-        match self.bound:
-            case "at most":
-                return self.found.value <= self.aim
-            case "at least":
-                return self.found.value >= self.aim
-            case "within":
-                return abs(self.found.value - 1) <= self.aim
-
-
 def targets(rows: Sequence[Row], effort: Effort, workers: Pool) -> list[Target]:
     """All targets, measured; those against river come from the rows of the standard suite."""
     tasks: list[Callable[[], Target]] = [
         *(
             partial(_ratio, name, learned, "all", aim, effort)
-            for learned, aims in _AIMS.items()
+            for learned, aims in AIMS.items()
             for name, aim in aims.items()
         ),
-        *(
-            partial(_ratio, name, None, "behaviour", aim, effort)
-            for name, aim in _AIMS[None].items()
-            if name != TRAFFIC
-        ),
+        *(partial(_ratio, name, None, "behaviour", aim, effort) for name, aim in AIMS[None].items() if name != TRAFFIC),
         *(partial(_kept, KNOB, learned, watch, effort) for watch in _WATCHES for learned in (None, 500, 1_000, 5_000)),
         *(partial(_kept, 10 * KNOB, learned, "behaviour", effort) for learned in (None, 500, 1_000, 5_000)),
         *(
@@ -120,39 +90,6 @@ def targets(rows: Sequence[Row], effort: Effort, workers: Pool) -> list[Target]:
 
 
 _WATCHES: tuple[Watch, ...] = ("behaviour", "all")
-_QUIET = [name for name, (before, _) in CHANGES.items() if before is BASES[0]]
-_AIMS: dict[Learned, dict[str, float]] = {
-    None: {**dict.fromkeys(_QUIET, 1.25), OVER_REFUSAL: 1.45, SWAP: 1.45, TRAFFIC: 1.45, MISALIGNED: 1.65},
-    5_000: {
-        **dict.fromkeys(_QUIET[:2], 1.3),
-        _QUIET[2]: 1.5,
-        OVER_REFUSAL: 1.65,
-        SWAP: 1.65,
-        TRAFFIC: 1.65,
-        MISALIGNED: 1.9,
-    },
-    1_000: {
-        **dict.fromkeys(_QUIET[:2], 1.8),
-        _QUIET[2]: 2.5,
-        OVER_REFUSAL: 2.2,
-        SWAP: 2.2,
-        TRAFFIC: 2.2,
-        MISALIGNED: 2.5,
-    },
-}
-"""Largest mean delay over that of a CUSUM that knows the change."""
-WORDS = {
-    _QUIET[0]: "off_topic=5% + traffic=14% + helpful_misaligned=8% + refusal_excessive=3%",
-    _QUIET[1]: "off_topic=1.5% + traffic=5% + helpful_misaligned=3% + refusal_excessive=1.5%",
-    _QUIET[2]: "off_topic=1% + traffic=3% + helpful_misaligned=1.5% + refusal_excessive=1%",
-    OVER_REFUSAL: "refusal_excessive=9%",
-    MISALIGNED: "traffic=11% + helpful_misaligned=5% + refusal_excessive=3%",
-    SWAP: "swap=helpful_misaligned/refusal_appropriate",
-    TRAFFIC: "traffic=x2",
-}
-"""The changes as a user declares them."""
-FEARED = ("helpful_misaligned=x3", "refusal_excessive=x3", "off_topic=x3")
-"""Changes that are declared where it is measured what that does to false alarms."""
 
 
 def _words(learned: Learned) -> str:

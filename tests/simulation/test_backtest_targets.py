@@ -2,6 +2,7 @@
 
 import pytest
 
+from stream.backtest.aims import WORDS
 from stream.backtest.compare import Row
 from stream.backtest.estimates import Estimate
 from stream.backtest.feeds import Simulated
@@ -9,7 +10,7 @@ from stream.backtest.injections import injected
 from stream.backtest.models import BASES, CHANGES
 from stream.backtest.pool import pool
 from stream.backtest.suite import KNOWN, quick, standard
-from stream.backtest.targets import WORDS, Effort, targets
+from stream.backtest.targets import Effort, targets
 from stream.core.taxonomy import PAPER
 
 TINY = Effort(seed=1, delay=3, random=2, interval=1, traffic=1, long=1, onset=3, oracle=30)

@@ -8,10 +8,10 @@ import pytest
 from click.testing import CliRunner, Result
 
 from stream.backtest import compare as compare_module
+from stream.backtest.aims import Target
 from stream.backtest.estimates import Estimate, Interval
 from stream.backtest.logs import read
 from stream.backtest.results import sentences, target_table
-from stream.backtest.targets import Target
 from stream.cli import cli
 from stream.commands import backtest as command
 from stream.core.taxonomy import PAPER
