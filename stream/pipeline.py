@@ -20,18 +20,9 @@ from stream.codec.drift import encode_drift
 from stream.codec.entry import decode_entry
 from stream.codec.scored import encode_scored
 from stream.core.control import Entry
+from stream.core.events import AlertEvent, DriftEvent
 from stream.core.monitor import Monitor
-from stream.core.records import (
-    AlertEvent,
-    DeadLetter,
-    DriftEvent,
-    Reject,
-    RejectReason,
-    ResponseEvent,
-    Scored,
-    Source,
-    SourceRecord,
-)
+from stream.core.records import DeadLetter, Reject, RejectReason, ResponseEvent, Scored, Source, SourceRecord
 from stream.core.settings import EngineSettings
 from stream.core.taxonomy import PAPER, Behaviour, RequestKind, Taxonomy
 from stream.errors import RecordError, SettingsError, UnknownSchemaError

@@ -15,7 +15,8 @@ from stream.codec.dead_letter import encode_dead_letter
 from stream.codec.rows import scored_row_lines
 from stream.core.control import Order
 from stream.core.engine import Engine
-from stream.core.records import AlertEvent, DeadLetter, DriftEvent, Scored
+from stream.core.events import AlertEvent, DriftEvent
+from stream.core.records import DeadLetter, Scored
 from stream.core.settings import EngineSettings
 from stream.output import ALERTS, DEAD_LETTERS, DRIFT, SCORED
 from stream.pipeline import Detect, encode_alerts, encode_drift_events

@@ -4,8 +4,8 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
+from stream.core.events import Rule, Severity
 from stream.core.limits import Limit, NoData, Silence
-from stream.core.records import Rule, Severity
 from stream.core.settings import Watch
 from stream.core.taxonomy import Taxonomy
 from stream.core.watchers import Watcher

@@ -3,18 +3,8 @@
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
-from stream.core.records import (
-    AlertEvent,
-    Contrast,
-    ContrastPart,
-    Contributor,
-    Micros,
-    Onset,
-    Reason,
-    Rule,
-    Status,
-    ValueKind,
-)
+from stream.core.events import AlertEvent, Contrast, ContrastPart, Contributor, Onset, Reason, Rule, Status, ValueKind
+from stream.core.records import Micros
 from stream.naming import visible
 
 _SUBJECTS = {

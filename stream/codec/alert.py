@@ -7,7 +7,7 @@ import msgspec
 
 from stream import times
 from stream.codec import wire
-from stream.core.records import (
+from stream.core.events import (
     AlertEvent,
     Contrast,
     ContrastPart,

@@ -4,7 +4,7 @@ import msgspec
 
 from stream import times
 from stream.codec import wire
-from stream.core.records import Aside, DriftEvent, EntropyEstimate, Origin, Rate, Reference, Since, State, WindowSpan
+from stream.core.events import Aside, DriftEvent, EntropyEstimate, Origin, Rate, Reference, Since, State, WindowSpan
 from stream.errors import RecordError
 
 SCHEMA = "valuedrift.drift/1"

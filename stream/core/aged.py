@@ -11,8 +11,9 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from stream.core.events import Aside, WindowSpan
 from stream.core.kernel import compiled
-from stream.core.records import Aside, Micros, WindowSpan
+from stream.core.records import Micros
 
 PANES = 60
 """Panes in the window, the one of the watermark included: the window is between 59 and 60 of them long."""

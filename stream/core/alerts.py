@@ -11,7 +11,8 @@ import numpy as np
 import numpy.typing as npt
 
 from stream.core.entropy import entropy
-from stream.core.records import AlertEvent, Contributor, Micros, Onset, Reason, Rule, Severity, Status
+from stream.core.events import AlertEvent, Contributor, Onset, Reason, Rule, Severity, Status
+from stream.core.records import Micros
 from stream.core.taxonomy import Taxonomy
 
 _Counts = npt.NDArray[np.int64]

@@ -9,6 +9,7 @@ import numpy.typing as npt
 
 from stream.core.control import Learn
 from stream.core.detectors import Design, hold, restart
+from stream.core.events import Rule
 from stream.core.kernel import (
     ACCEPTED,
     FROZEN,
@@ -24,7 +25,6 @@ from stream.core.kernel import (
     STRIDE,
     derive,
 )
-from stream.core.records import Rule
 from stream.core.reference import is_stable
 from stream.core.settings import FEWEST
 from stream.core.state import State

@@ -12,8 +12,8 @@ import numpy as np
 import numpy.typing as npt
 
 from stream.core.alerts import Finding, digits
+from stream.core.events import Contrast, ContrastPart, Status, ValueKind
 from stream.core.kernel import SEEN, STRIDE, Counts, make_room
-from stream.core.records import Contrast, ContrastPart, Status, ValueKind
 from stream.core.settings import EngineSettings
 from stream.core.taxonomy import Taxonomy
 from stream.core.window import OLDER

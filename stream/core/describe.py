@@ -3,9 +3,9 @@
 from stream.core.alerts import Place, digits, identity
 from stream.core.detectors import Design
 from stream.core.entropy import entropy, measure
+from stream.core.events import DriftEvent, EntropyEstimate, Origin, Rate, Reference, Since, State
 from stream.core.kernel import GIVEN, LEARNT, ORIGIN, PARTIAL, SEEN, SINCE, SINCE_TS, WINDOW
 from stream.core.rate import rate
-from stream.core.records import DriftEvent, EntropyEstimate, Origin, Rate, Reference, Since, State
 from stream.core.rules import shown
 from stream.core.state import State as Memory
 from stream.core.window import kept, span

@@ -14,8 +14,8 @@ import numpy.typing as npt
 
 from stream.core.alternatives import Grid, grid, moved
 from stream.core.entropy import request_kinds
+from stream.core.events import Rule
 from stream.core.kernel import CLOSED, POWER, SEEN, SHORT, Belief, Counts, Plan
-from stream.core.records import Rule
 from stream.core.scenarios import Move, moves
 from stream.core.settings import EngineSettings
 from stream.core.streams import TRAFFIC, Stream, nested_streams, sides, watched

@@ -6,8 +6,8 @@ import numpy as np
 import numpy.typing as npt
 
 from stream.core.detectors import Channel, Design
+from stream.core.events import Severity
 from stream.core.kernel import compiled
-from stream.core.records import Severity
 from stream.core.reference import branch_shares, category_shares
 from stream.core.taxonomy import RequestKind, Taxonomy
 

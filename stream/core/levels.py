@@ -13,10 +13,10 @@ import numpy.typing as npt
 from stream.core.alerts import Finding, closing, key_of
 from stream.core.detectors import Design
 from stream.core.entropy import bound, measure
+from stream.core.events import Onset, Reason, Rule, Severity, Status
 from stream.core.evidence import grew, parts_of_entropy
 from stream.core.kernel import LAST, SEEN, STRIDE
 from stream.core.limits import Limit
-from stream.core.records import Onset, Reason, Rule, Severity, Status
 from stream.core.state import State
 from stream.core.window import time_of
 

@@ -3,7 +3,8 @@
 from dataclasses import dataclass
 from enum import StrEnum
 
-from stream.core.records import Micros, Rule, Severity
+from stream.core.events import Rule, Severity
+from stream.core.records import Micros
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

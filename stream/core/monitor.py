@@ -9,6 +9,7 @@ from stream.core.batch import Batch, fresh
 from stream.core.control import Accept, Entry, Order
 from stream.core.describe import drift_event
 from stream.core.detectors import design, hold, restart
+from stream.core.events import AlertEvent, DriftEvent, Rule, State, Status
 from stream.core.kernel import (
     ALARM,
     DUE,
@@ -25,7 +26,7 @@ from stream.core.kernel import (
     close_block,
     close_pane,
 )
-from stream.core.records import AlertEvent, DriftEvent, Micros, Rule, Scored, State, Status
+from stream.core.records import Micros, Scored
 from stream.core.settings import EngineSettings
 from stream.core.state import check, new_state, pack, unpack
 from stream.core.window import EXAMPLES

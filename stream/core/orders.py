@@ -4,9 +4,9 @@ from stream.core import baseline, levels, outside, rules, silence
 from stream.core.alerts import Finding
 from stream.core.control import Accept, Order
 from stream.core.detectors import Design, hold, restart
+from stream.core.events import Reason, Rule
 from stream.core.kernel import LAST, LEARNT, weigh
 from stream.core.limits import Silence
-from stream.core.records import Reason, Rule
 from stream.core.state import State
 
 

@@ -7,9 +7,9 @@ alert resolves when it has found nothing more in a whole window.
 from stream.core.alerts import Finding, closing, digits, key_of
 from stream.core.detectors import Design
 from stream.core.entropy import entropy
+from stream.core.events import Onset, Reason, Rule, Status
 from stream.core.kernel import LAST, SEEN, STRIDE
 from stream.core.levels import parts_of_number
-from stream.core.records import Onset, Reason, Rule, Status
 from stream.core.state import State
 from stream.core.window import kept, time_of
 

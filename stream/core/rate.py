@@ -6,8 +6,8 @@ import numpy as np
 import numpy.typing as npt
 
 from stream.core.entropy import PSEUDOCOUNT, Z95
+from stream.core.events import Rate
 from stream.core.kernel import MOMENT, STRIDE, WINDOW, Counts, compiled
-from stream.core.records import Rate
 
 FEWEST_PANES = 3
 """Full panes needed for a slope."""

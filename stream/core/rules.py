@@ -12,10 +12,10 @@ import numpy as np
 from stream.core.alerts import Finding, closing
 from stream.core.detectors import Design, leading
 from stream.core.entropy import entropy
+from stream.core.events import Onset, Reason, Rule, Severity, Status
 from stream.core.evidence import grew, lean, parts_of_change, parts_of_entropy, severity
 from stream.core.kernel import LAST, SEEN, WINDOW
 from stream.core.onset import Ages, onset_ages
-from stream.core.records import Onset, Reason, Rule, Severity, Status
 from stream.core.state import State
 from stream.core.streams import TRAFFIC
 from stream.core.window import long_runs, since, time_of

@@ -6,8 +6,8 @@ from dataclasses import dataclass, fields
 from typing import Literal
 
 from stream.core.aged import AGES, SECOND
+from stream.core.events import Rule
 from stream.core.limits import Limit, NoData
-from stream.core.records import Rule
 from stream.core.scenarios import moves
 from stream.core.taxonomy import PAPER, Taxonomy
 from stream.core.watchers import Watcher

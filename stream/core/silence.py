@@ -8,9 +8,10 @@ import numpy as np
 
 from stream.core.alerts import Finding, closing
 from stream.core.detectors import Design
+from stream.core.events import Onset, Reason, Rule, Status
 from stream.core.kernel import LAST, PARTIAL, SEEN, WINDOW
 from stream.core.limits import NoData
-from stream.core.records import Micros, Onset, Reason, Rule, Status
+from stream.core.records import Micros
 from stream.core.state import State
 
 

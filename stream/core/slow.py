@@ -11,9 +11,9 @@ import numpy.typing as npt
 
 from stream.core.alerts import Finding
 from stream.core.detectors import Design
+from stream.core.events import Onset, Reason, Rule, Status
 from stream.core.evidence import grew, parts_of_change, severity
 from stream.core.kernel import FROZEN, LAST, LATER, LOOK, SEEN, SINCE_TS, tabulate
-from stream.core.records import Onset, Reason, Rule, Status
 from stream.core.reference import fisher
 from stream.core.state import State
 from stream.core.window import time_of

@@ -16,8 +16,9 @@ from stream.core.aged import Aged, new_aged
 from stream.core.alerts import Open
 from stream.core.contrast import Contrasting
 from stream.core.detectors import Design, new_plan
+from stream.core.events import Onset, Rule, Severity
 from stream.core.kernel import BLOCK, LAG, LEARNT, PREVIOUS, STRIDE, TARGET, WINDOW, Belief, Counts, Plan, derive
-from stream.core.records import Onset, Rule, Severity, Source
+from stream.core.records import Source
 from stream.core.settings import EngineSettings
 from stream.core.watchers import Series
 from stream.core.window import EXAMPLES, OLDER, RECENT

@@ -9,7 +9,7 @@ import struct
 from dataclasses import dataclass
 from typing import Protocol
 
-from stream.core.records import Severity
+from stream.core.events import Severity
 
 MEMORY = (1, 10_000)
 """Fewest and most numbers that a detector may be told to remember."""

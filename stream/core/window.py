@@ -12,8 +12,9 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from stream.core.events import WindowSpan
 from stream.core.kernel import LAST, OPENED, PARTIAL, SEEN, STRIDE, WINDOW, Counts
-from stream.core.records import Micros, WindowSpan
+from stream.core.records import Micros
 
 RECENT = (64, 1024)
 """Least and most responses whose categories are kept one by one: as many as a stride has, so that a sudden change is dated well."""

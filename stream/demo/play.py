@@ -16,7 +16,8 @@ from stream.codec.drift import decode_drift
 from stream.codec.rows import encode_scored_rows
 from stream.codec.scored import decode_scored
 from stream.config import KafkaSettings, MonitorSettings, ReferenceSettings, Settings, Topics, WorkerSettings
-from stream.core.records import AlertEvent, Rule, Source, SourceRecord, Status
+from stream.core.events import AlertEvent, Rule, Status
+from stream.core.records import Source, SourceRecord
 from stream.core.settings import EngineSettings
 from stream.core.taxonomy import Taxonomy
 from stream.demo.screen import Screen

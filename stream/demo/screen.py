@@ -11,7 +11,7 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
-from stream.core.records import DriftEvent, State
+from stream.core.events import DriftEvent, State
 from stream.report.trajectory import colours
 
 QUIET = 2.0

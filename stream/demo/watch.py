@@ -9,7 +9,7 @@ from stream.codec.alert import decode_alert
 from stream.codec.drift import decode_drift
 from stream.codec.scored import decode_scored
 from stream.config import KafkaSettings
-from stream.core.records import AlertEvent, DriftEvent
+from stream.core.events import AlertEvent, DriftEvent
 from stream.core.taxonomy import Taxonomy
 
 

@@ -3,7 +3,7 @@
 from rich.table import Table
 from rich.text import Text
 
-from stream.core.records import AlertEvent, Status
+from stream.core.events import AlertEvent, Status
 from stream.demo.play import Demo, Outcome
 from stream.demo.screen import Screen
 from stream.demo.story import AFTER, BEFORE, CHANGED, CONTROL, EVERY, UNCHANGED

@@ -6,6 +6,7 @@ from dataclasses import replace
 import numpy as np
 
 from stream.core.detectors import design
+from stream.core.events import Rule
 from stream.core.evidence import parts_of_change
 from stream.core.kernel import (
     ALARM,
@@ -20,7 +21,6 @@ from stream.core.kernel import (
     derive,
 )
 from stream.core.onset import onset_ages
-from stream.core.records import Rule
 from stream.core.reference import is_stable
 from stream.core.rules import shown
 from stream.core.settings import EngineSettings

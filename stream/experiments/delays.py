@@ -6,7 +6,7 @@ import msgspec
 import numpy as np
 
 from models.labels import LABELS
-from stream.core.records import Rule
+from stream.core.events import Rule
 from stream.core.settings import EngineSettings
 from stream.experiments.injection import Floats, Injection, unchanged
 from stream.experiments.judging import EpsilonRule, Judge, entropy_steps, epsilon_alarms, first_after

@@ -6,7 +6,8 @@ import numpy as np
 import numpy.typing as npt
 
 from stream.core.engine import Engine
-from stream.core.records import Rule, Scored, Source, Status
+from stream.core.events import Rule, Status
+from stream.core.records import Scored, Source
 from stream.core.settings import EngineSettings
 from stream.experiments.injection import Categories
 

@@ -6,7 +6,7 @@ from functools import partial
 import numpy as np
 
 from stream.core.entropy import entropy
-from stream.core.records import Rule
+from stream.core.events import Rule
 from stream.experiments import detection, drawing
 from stream.experiments.delays import (
     CALM,

@@ -7,7 +7,8 @@ from stream.codec.control import encode_order
 from stream.codec.drift import decode_drift
 from stream.config import KafkaSettings
 from stream.core.control import Accept, Learn
-from stream.core.records import DriftEvent, Source
+from stream.core.events import DriftEvent
+from stream.core.records import Source
 from stream.errors import BrokerError, InputError
 from stream.interrupts import interrupts_held
 from stream.kafka.client import open_producer

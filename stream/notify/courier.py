@@ -8,7 +8,7 @@ from functools import partial
 
 from stream.codec.alert import decode_alert, encode_alert
 from stream.config import Settings
-from stream.core.records import AlertEvent
+from stream.core.events import AlertEvent
 from stream.errors import RecordError
 from stream.notify.inbox import Inbox, Reassigned
 from stream.notify.incidents import Incidents, Name, Told, identity, incident

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
-from stream.core.records import AlertEvent, Status
+from stream.core.events import AlertEvent, Status
 
 Name = tuple[bool, str]
 """Whether it is a replay, and an id or deduplication key: a replay has the ids of what it replays, and must never be taken for it."""

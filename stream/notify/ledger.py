@@ -11,7 +11,8 @@ from kafka.errors import KafkaError, TopicAlreadyExistsError
 from stream import times
 from stream.codec import wire
 from stream.config import Settings
-from stream.core.records import AlertEvent, Micros, Status
+from stream.core.events import AlertEvent, Status
+from stream.core.records import Micros
 from stream.errors import BrokerError, TopicError
 from stream.kafka.client import open_admin
 from stream.kafka.read import read_topic

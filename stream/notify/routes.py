@@ -2,7 +2,7 @@
 
 from fnmatch import fnmatchcase
 
-from stream.core.records import AlertEvent
+from stream.core.events import AlertEvent
 from stream.sinks.settings import Receiver
 
 

@@ -2,7 +2,8 @@
 
 from datetime import timedelta
 
-from stream.core.records import AlertEvent, Micros
+from stream.core.events import AlertEvent
+from stream.core.records import Micros
 from stream.report.trajectory import Trajectory
 from stream.wording import EPOCH
 

@@ -6,8 +6,8 @@ import numpy as np
 from rich.table import Column, Table
 
 from stream.core.detectors import design
+from stream.core.events import DriftEvent, Origin, Reference, State
 from stream.core.evidence import parts_of_change
-from stream.core.records import DriftEvent, Origin, Reference, State
 from stream.core.reference import fisher
 from stream.core.settings import EngineSettings
 from stream.core.taxonomy import Taxonomy

@@ -5,7 +5,8 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from stream.core.records import AlertEvent, Micros
+from stream.core.events import AlertEvent
+from stream.core.records import Micros
 from stream.report.axes import ceiling, days, onset_on, round_steps, span, time_ticks
 from stream.report.trajectory import Trajectory
 from stream.wording import sentence

@@ -8,7 +8,7 @@ from types import SimpleNamespace
 import jinja2
 import msgspec
 
-from stream.core.records import AlertEvent
+from stream.core.events import AlertEvent
 from stream.report import charts
 from stream.report.charts import Chart, chart
 from stream.report.summary import MonitorSummary, Summary

@@ -8,7 +8,8 @@ import numpy as np
 
 from stream import times
 from stream.core.aged import SECOND
-from stream.core.records import AlertEvent, DriftEvent, RejectReason, Scored, Status
+from stream.core.events import AlertEvent, DriftEvent, Status
+from stream.core.records import RejectReason, Scored
 from stream.core.settings import EngineSettings
 from stream.wording import span
 

@@ -7,7 +7,7 @@ from typing import Self
 import numpy as np
 import numpy.typing as npt
 
-from stream.core.records import AlertEvent, DriftEvent, State, Status
+from stream.core.events import AlertEvent, DriftEvent, State, Status
 
 POINTS = 1000
 """A picture is about as many pixels wide: more points would cost memory and show nothing."""

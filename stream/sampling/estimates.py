@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from stream.core.entropy import Z95, entropy, measure
-from stream.core.records import EntropyEstimate
+from stream.core.events import EntropyEstimate
 
 Table = npt.NDArray[np.int64]
 """Answers by prompt and behaviour, shape (prompts, behaviours)."""

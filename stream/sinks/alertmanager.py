@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from stream.core.records import AlertEvent, Status
+from stream.core.events import AlertEvent, Status
 from stream.sinks.message import HttpMessage
 from stream.sinks.texts import details, headline, printable, runbook
 

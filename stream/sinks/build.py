@@ -6,7 +6,7 @@ from functools import partial
 
 from kafka import KafkaProducer
 
-from stream.core.records import AlertEvent
+from stream.core.events import AlertEvent
 from stream.errors import SettingsError
 from stream.sinks import alertmanager, cloudevents, pagerduty, slack, stdout, webhook
 from stream.sinks.http import open_post

@@ -6,7 +6,7 @@ import msgspec
 
 from stream import times
 from stream.codec.alert import encode_alert
-from stream.core.records import AlertEvent
+from stream.core.events import AlertEvent
 from stream.sinks.message import KafkaMessage
 
 JSON = "application/json"

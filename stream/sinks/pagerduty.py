@@ -7,7 +7,7 @@ import hashlib
 import json
 
 from stream import times
-from stream.core.records import AlertEvent, Status
+from stream.core.events import AlertEvent, Status
 from stream.sinks.message import HttpMessage
 from stream.sinks.texts import clip, details, headline, printable, runbook
 

@@ -7,7 +7,7 @@ import click
 from kafka import KafkaProducer
 from kafka.errors import KafkaError, MessageSizeTooLargeError
 
-from stream.core.records import AlertEvent, Status
+from stream.core.events import AlertEvent, Status
 from stream.sinks import alertmanager
 from stream.sinks.http import Post
 from stream.sinks.message import HttpMessage, KafkaMessage

@@ -5,7 +5,7 @@ What comes from log lines stands in `plain_text` objects, which Slack does not i
 
 import json
 
-from stream.core.records import AlertEvent, Status
+from stream.core.events import AlertEvent, Status
 from stream.sinks.message import HttpMessage
 from stream.sinks.texts import clip, headline, runbook
 

@@ -4,7 +4,7 @@ from typing import Literal
 
 from stream import times
 from stream.codec.alert import encode_alert
-from stream.core.records import AlertEvent, Status
+from stream.core.events import AlertEvent, Status
 from stream.sinks.texts import headline
 
 

@@ -6,7 +6,8 @@ is each receiver's own business.
 
 from datetime import UTC, datetime, timedelta
 
-from stream.core.records import AlertEvent, Contributor, Micros, Onset, Reason, Rule, Status
+from stream.core.events import AlertEvent, Contributor, Onset, Reason, Rule, Status
+from stream.core.records import Micros
 from stream.naming import shorten
 from stream.wording import contrasted, level, movers, percent, value_part
 

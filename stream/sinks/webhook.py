@@ -10,7 +10,7 @@ import msgspec
 
 from stream import times
 from stream.codec.alert import encode_alert
-from stream.core.records import AlertEvent
+from stream.core.events import AlertEvent
 from stream.sinks.message import HttpMessage
 from stream.sinks.texts import headline, runbook
 

@@ -9,8 +9,9 @@ from dataclasses import dataclass
 from aiokafka.errors import KafkaError
 
 from stream.core.control import Entry
+from stream.core.events import AlertEvent
 from stream.core.monitor import Monitor
-from stream.core.records import AlertEvent, DeadLetter, SourceRecord
+from stream.core.records import DeadLetter, SourceRecord
 from stream.core.settings import EngineSettings
 from stream.errors import RecordError, StateError
 from stream.pipeline import Detect, Detected, dead_letter, encode_alerts, encode_drift_events, unreadable

@@ -11,7 +11,7 @@ from stream.backtest.estimates import Estimate, interval_of, mean
 from stream.backtest.feeds import Simulated, taken
 from stream.backtest.models import Floats, Random, Traffic, flat, log, steady, usual
 from stream.backtest.runs import first_alarm
-from stream.core.records import Rule
+from stream.core.events import Rule
 from stream.core.settings import EngineSettings, Watch
 from stream.detectors.calibrated import Calibrated
 from stream.detectors.detector import Categories, Detector

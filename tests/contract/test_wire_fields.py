@@ -15,13 +15,12 @@ from stream.codec.rows import encode_scored_rows
 from stream.codec.scored import encode_scored
 from stream.core import records
 from stream.core.control import Accept, Learn, Tick
-from stream.core.records import (
+from stream.core.events import (
     AlertEvent,
     Aside,
     Contrast,
     ContrastPart,
     Contributor,
-    DeadLetter,
     DriftEvent,
     EntropyEstimate,
     Onset,
@@ -29,18 +28,15 @@ from stream.core.records import (
     Rate,
     Reason,
     Reference,
-    RejectReason,
     Rule,
-    Scored,
     Severity,
     Since,
-    Source,
-    SourceRecord,
     State,
     Status,
     ValueKind,
     WindowSpan,
 )
+from stream.core.records import DeadLetter, RejectReason, Scored, Source, SourceRecord
 from stream.core.taxonomy import PAPER
 from stream.formats.missing_time import Demanded
 from stream.formats.recognise import decode

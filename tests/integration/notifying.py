@@ -6,7 +6,8 @@ from pathlib import Path
 
 from stream.codec.alert import encode_alert
 from stream.config import KafkaSettings
-from stream.core.records import AlertEvent, SourceRecord, Status
+from stream.core.events import AlertEvent, Status
+from stream.core.records import SourceRecord
 from stream.kafka.client import open_producer
 from stream.kafka.read import read_topic
 from stream.kafka.topics import create_missing

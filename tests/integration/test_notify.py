@@ -8,7 +8,7 @@ from cloudevents.core.bindings.kafka import KafkaMessage, from_kafka_event
 
 from stream.codec.alert import encode_alert
 from stream.config import KafkaSettings
-from stream.core.records import Rule, Severity
+from stream.core.events import Rule, Severity
 from stream.kafka.read import read_topic
 from tests.integration.conftest import MakeTopic
 from tests.integration.notifying import (

@@ -11,7 +11,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from stream.config import KafkaSettings
-from stream.core.records import AlertEvent
+from stream.core.events import AlertEvent
 from stream.kafka.client import open_admin
 from tests.integration.notifying import (
     FIRING,

@@ -5,13 +5,12 @@ from hypothesis import strategies as st
 
 from stream import times
 from stream.core.control import Accept, Learn, Tick
-from stream.core.records import (
+from stream.core.events import (
     AlertEvent,
     Aside,
     Contrast,
     ContrastPart,
     Contributor,
-    DeadLetter,
     DriftEvent,
     EntropyEstimate,
     Onset,
@@ -19,17 +18,15 @@ from stream.core.records import (
     Rate,
     Reason,
     Reference,
-    RejectReason,
     Rule,
-    Scored,
     Severity,
     Since,
-    Source,
     State,
     Status,
     ValueKind,
     WindowSpan,
 )
+from stream.core.records import DeadLetter, RejectReason, Scored, Source
 from stream.core.taxonomy import PAPER
 
 TEXT = st.text(st.characters(codec="utf-8"), max_size=40)

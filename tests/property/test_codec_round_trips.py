@@ -12,7 +12,8 @@ from stream.codec.drift import decode_drift, encode_drift
 from stream.codec.rows import encode_scored_rows
 from stream.codec.scored import decode_scored, encode_scored
 from stream.core.control import Order
-from stream.core.records import AlertEvent, DeadLetter, DriftEvent, Scored, Source
+from stream.core.events import AlertEvent, DriftEvent
+from stream.core.records import DeadLetter, Scored, Source
 from stream.core.taxonomy import PAPER
 from stream.formats.labelled import decode_labelled_rows
 from tests.property import strategies

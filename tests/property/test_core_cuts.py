@@ -8,9 +8,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from stream.core.control import Accept, Learn, Tick
+from stream.core.events import Rule
 from stream.core.limits import Limit, NoData, Silence
 from stream.core.monitor import Monitor, Observed
-from stream.core.records import Rule, Scored, Source
+from stream.core.records import Scored, Source
 from stream.core.settings import EngineSettings
 from stream.core.watchers import Watcher
 from stream.detectors.durable import durable

@@ -6,7 +6,8 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stream.core.records import ResponseEvent, Rule
+from stream.core.events import Rule
+from stream.core.records import ResponseEvent
 from stream.core.settings import EngineSettings
 from stream.experiments.judging import Judge
 from stream.sampling.order import Interleaver

@@ -7,8 +7,9 @@ import numpy as np
 import numpy.typing as npt
 
 from stream.backtest import models
+from stream.core.events import AlertEvent, DriftEvent
 from stream.core.monitor import Monitor, Observed
-from stream.core.records import AlertEvent, DriftEvent, Scored, Source
+from stream.core.records import Scored, Source
 from stream.core.settings import EngineSettings
 
 QUIET, BUSY, BROKEN, SWAPPED = models.QUIET, models.BUSY, models.BROKEN, models.SWAPPED

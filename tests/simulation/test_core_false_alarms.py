@@ -10,8 +10,8 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
+from stream.core.events import AlertEvent, Rule, Status
 from stream.core.monitor import Monitor
-from stream.core.records import AlertEvent, Rule, Status
 from stream.core.settings import EngineSettings
 from tests.simulation.logs import BROKEN, BUSY, QUIET, SWAPPED, Categories, draw, judged, scored, shares
 

@@ -28,8 +28,8 @@ from stream.backtest.models import (
     usual,
 )
 from stream.backtest.runs import first_alarm
+from stream.core.events import Rule
 from stream.core.monitor import Monitor
-from stream.core.records import Rule
 from stream.core.settings import EngineSettings
 from tests.bench.study_detection import REFERENCES, Sizes, declared_changes, main, moving_traffic, single_references
 from tests.bench.study_runs import KNOB, Study, detector, interval, oracle

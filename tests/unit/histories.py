@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from stream.core.records import (
+from stream.core.events import (
     AlertEvent,
     Contributor,
     DriftEvent,
@@ -15,14 +15,13 @@ from stream.core.records import (
     Reason,
     Reference,
     Rule,
-    Scored,
     Severity,
     Since,
-    Source,
     State,
     Status,
     WindowSpan,
 )
+from stream.core.records import Scored, Source
 
 START = 1_767_225_600_000_000
 """2026-01-01T00:00:00Z."""

@@ -10,7 +10,7 @@ import pytest
 
 from stream.codec.baseline import decode_baseline, encode_baseline, read_baseline
 from stream.config import ReferenceSettings, Settings
-from stream.core.records import Origin, Since, State
+from stream.core.events import Origin, Since, State
 from stream.core.reference import Baseline
 from stream.core.settings import EngineSettings
 from stream.core.taxonomy import PAPER, Behaviour, Taxonomy

@@ -17,10 +17,9 @@ from stream.codec.rows import encode_scored_rows
 from stream.codec.scored import decode_scored, encode_scored
 from stream.codec.wire import schema_of
 from stream.core.control import Accept, Learn
-from stream.core.records import (
+from stream.core.events import (
     AlertEvent,
     Contributor,
-    DeadLetter,
     DriftEvent,
     EntropyEstimate,
     Onset,
@@ -28,16 +27,14 @@ from stream.core.records import (
     Rate,
     Reason,
     Reference,
-    RejectReason,
     Rule,
-    Scored,
     Severity,
     Since,
-    Source,
     State,
     Status,
     WindowSpan,
 )
+from stream.core.records import DeadLetter, RejectReason, Scored, Source
 from stream.core.taxonomy import PAPER, Behaviour, Taxonomy
 from stream.errors import RecordError, UnknownSchemaError
 

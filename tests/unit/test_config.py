@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from stream.config import Settings, load
+from stream.core.events import Rule, Severity
 from stream.core.limits import NoData, Silence
-from stream.core.records import Rule, Severity
 from stream.core.taxonomy import PAPER
 from stream.errors import SettingsError
 from stream.rule_settings import EntropyLevelRule, LimitRule, LowConfidenceRule, NoDataRule, Rules

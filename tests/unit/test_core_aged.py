@@ -12,9 +12,10 @@ from hypothesis import strategies as st
 from stream.core.aged import PANES, SECOND, new_aged
 from stream.core.alerts import digits
 from stream.core.entropy import entropy
+from stream.core.events import Aside, DriftEvent, Rule, Status
 from stream.core.limits import Limit
 from stream.core.monitor import Monitor, Observed
-from stream.core.records import Aside, DriftEvent, Rule, Scored, Status
+from stream.core.records import Scored
 from stream.core.settings import EngineSettings
 from tests.simulation.logs import collected, scored
 

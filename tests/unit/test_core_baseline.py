@@ -8,20 +8,9 @@ import pytest
 
 from stream.core.control import Accept, Entry, Learn
 from stream.core.engine import Engine
+from stream.core.events import AlertEvent, DriftEvent, Origin, Reason, Rule, Severity, Since, State, Status
 from stream.core.monitor import Monitor
-from stream.core.records import (
-    AlertEvent,
-    DriftEvent,
-    Origin,
-    Reason,
-    Rule,
-    Scored,
-    Severity,
-    Since,
-    Source,
-    State,
-    Status,
-)
+from stream.core.records import Scored, Source
 from stream.core.settings import EngineSettings
 from tests.simulation.logs import (
     ATTACKED,

@@ -8,9 +8,10 @@ import pytest
 
 from stream.core.contrast import KEPT, LONGEST, NAMED, PRIOR
 from stream.core.control import Accept, Learn
+from stream.core.events import AlertEvent, Contrast, Reason, Rule, Status, ValueKind
 from stream.core.limits import Limit
 from stream.core.monitor import Monitor
-from stream.core.records import AlertEvent, Contrast, Reason, Rule, Scored, Source, Status, ValueKind
+from stream.core.records import Scored, Source
 from stream.core.settings import EngineSettings
 from tests.simulation.logs import BROKEN, BUSY, Categories, collected, draw, scored
 

@@ -5,8 +5,8 @@ import numpy.typing as npt
 import pytest
 
 from stream.core.detectors import Design, design
+from stream.core.events import Rule, Status
 from stream.core.monitor import Monitor
-from stream.core.records import Rule, Status
 from stream.core.settings import EngineSettings
 from tests.simulation.logs import ATTACKED, BROKEN, BUSY, CALM, draw, scored
 

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from stream.core.entropy import entropy
+from stream.core.events import AlertEvent, Reason, Rule, Severity, State, Status
 from stream.core.monitor import Monitor
-from stream.core.records import AlertEvent, Reason, Rule, Severity, State, Status
 from stream.core.settings import EngineSettings
 from tests.simulation.logs import (
     ATTACKED,

@@ -9,10 +9,11 @@ import pytest
 
 from stream.core.control import Entry, Tick
 from stream.core.entropy import entropy
+from stream.core.events import AlertEvent, DriftEvent, Reason, Rule, Severity, State, Status
 from stream.core.levels import tail
 from stream.core.limits import Limit, NoData, Silence
 from stream.core.monitor import Monitor
-from stream.core.records import AlertEvent, DriftEvent, Reason, Rule, Scored, Severity, Source, State, Status
+from stream.core.records import Scored, Source
 from stream.core.settings import EngineSettings
 from tests.simulation.logs import BROKEN, BUSY, QUIET, SECOND, Categories, collected, draw, scored
 

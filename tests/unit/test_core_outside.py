@@ -9,9 +9,10 @@ import pytest
 from stream.core.alerts import digits
 from stream.core.control import Tick
 from stream.core.entropy import entropy
+from stream.core.events import AlertEvent, Reason, Rule, Status
 from stream.core.limits import NoData, Silence
 from stream.core.monitor import Monitor
-from stream.core.records import AlertEvent, Reason, Rule, Source, Status
+from stream.core.records import Source
 from stream.core.settings import EngineSettings
 from stream.core.watchers import Series, Watcher, Watching
 from stream.detectors.durable import durable

@@ -7,9 +7,9 @@ from stream.backtest.feeds import Simulated
 from stream.backtest.injections import injected
 from stream.backtest.models import BASES
 from stream.core.detectors import Design, design
+from stream.core.events import Reason, Rule
 from stream.core.kernel import LEARNT, Plan, derive
 from stream.core.monitor import Monitor
-from stream.core.records import Reason, Rule
 from stream.core.scenarios import moves
 from stream.core.settings import MOST_SCENARIOS, EngineSettings, Watch
 from stream.core.state import new_state

@@ -6,9 +6,10 @@ import numpy as np
 import pytest
 
 from stream.core.control import Accept, Learn
+from stream.core.events import Reason, Rule, State, Status
 from stream.core.kernel import LOOK
 from stream.core.monitor import Monitor
-from stream.core.records import Reason, Rule, Source, State, Status
+from stream.core.records import Source
 from stream.core.settings import EngineSettings
 from tests.simulation.logs import BUSY, SECOND, Categories, collected, draw, judged, records, scored
 

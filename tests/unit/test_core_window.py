@@ -8,7 +8,7 @@ import pytest
 
 from stream.core.alerts import digits
 from stream.core.entropy import entropy
-from stream.core.records import AlertEvent, DriftEvent
+from stream.core.events import AlertEvent, DriftEvent
 from stream.core.settings import EngineSettings
 from tests.simulation.logs import BUSY, SECOND, Categories, draw, judged
 

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from stream.core.entropy import entropy
+from stream.core.events import Rule
 from stream.core.monitor import Monitor
-from stream.core.records import Rule
 from stream.core.settings import EngineSettings
 from stream.detectors.calibrated import Calibrated
 from stream.detectors.cusum import Cusum

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stream.core.records import AlertEvent, Severity, Status
+from stream.core.events import AlertEvent, Severity, Status
 from stream.notify.incidents import Incidents, Told, identity, incident
 from stream.notify.retry import persist
 from stream.notify.routes import wants

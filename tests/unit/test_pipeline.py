@@ -12,7 +12,8 @@ from models.classifier import Classification, Pair
 from stream import times
 from stream.codec.dead_letter import decode_dead_letter
 from stream.codec.scored import decode_scored, encode_scored
-from stream.core.records import AlertEvent, DriftEvent, RejectReason, Scored, Source, SourceRecord
+from stream.core.events import AlertEvent, DriftEvent
+from stream.core.records import RejectReason, Scored, Source, SourceRecord
 from stream.core.settings import EngineSettings
 from stream.core.taxonomy import PAPER, Behaviour, RequestKind, Taxonomy
 from stream.errors import RecordError, SettingsError

@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from stream.core.records import RejectReason, State, Status
+from stream.core.events import State, Status
+from stream.core.records import RejectReason
 from stream.core.settings import EngineSettings
 from stream.core.taxonomy import PAPER
 from stream.report.page import by_interest, count_rows, render

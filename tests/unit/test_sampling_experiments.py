@@ -12,7 +12,7 @@ import pytest
 from models.classifier import Classification, Pair
 from models.labels import LABELS
 from stream.core.entropy import entropy
-from stream.core.records import Rule
+from stream.core.events import Rule
 from stream.core.settings import EngineSettings
 from stream.errors import InputError
 from stream.experiments import agreement, classifier, dynamics, rows, threshold, walks

@@ -11,7 +11,7 @@ import msgspec
 import pytest
 
 from stream.codec.alert import encode_alert
-from stream.core.records import AlertEvent, Severity, Status
+from stream.core.events import AlertEvent, Severity, Status
 from stream.sinks import alertmanager, cloudevents, pagerduty, slack, stdout, webhook
 from stream.sinks.message import HttpMessage
 from stream.sinks.sink import AlertmanagerSink

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from stream.config import Settings, load
-from stream.core.records import Rule
+from stream.core.events import Rule
 from stream.errors import SettingsError
 from stream.sinks.build import build
 from stream.sinks.secrets import read_secret

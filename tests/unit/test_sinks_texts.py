@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from stream.core.records import Contrast, ContrastPart, Contributor, Onset, Reason, Rule, Status, ValueKind
+from stream.core.events import Contrast, ContrastPart, Contributor, Onset, Reason, Rule, Status, ValueKind
 from stream.sinks.texts import details, headline, printable, runbook
 from stream.times import parse
 from tests.unit.histories import alert
