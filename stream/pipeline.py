@@ -15,7 +15,6 @@ import numpy as np
 
 from models.classifier import Classification, Classifier, Pair
 from stream.codec.alert import encode_alert
-from stream.codec.dead_letter import encode_dead_letter
 from stream.codec.drift import encode_drift
 from stream.codec.entry import decode_entry
 from stream.codec.scored import encode_scored
@@ -89,10 +88,6 @@ class Batch:
 
     events: tuple[tuple[SourceRecord, ResponseEvent], ...]
     dead: tuple[DeadLetter, ...]
-
-    def encode_dead(self) -> tuple[Keyed, ...]:
-        """Returns the dead letters as records under their original keys."""
-        return tuple(Keyed(letter.key, encode_dead_letter(letter)) for letter in self.dead)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

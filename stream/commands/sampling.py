@@ -13,7 +13,7 @@ from stream.sampling.endpoint import Endpoint
 from stream.sampling.outputs import Output
 from stream.sampling.progress import figures, shown
 from stream.sampling.run import Listeners, RoundReport, Runner
-from stream.sampling.sampler import Ending, Sampler, Tally
+from stream.sampling.sampler import Ending, Sampler
 from stream.sampling.schedule import Schedule
 
 
@@ -38,7 +38,7 @@ class Job:
             return 0 if schedule is not None and not self.sampler.tally.missing else 130
         return 0 if ending is Ending.COMPLETE else 1
 
-    def _began(self, name: str, _tally: Tally) -> None:
+    def _began(self, name: str) -> None:
         have = sum(map(len, self.sampler.kept.values()))
         if have:
             self.say(f"going on with round {name}: {have:,} answers are there already")

@@ -19,7 +19,7 @@ SETTLE_EVERY = 1.0
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RoundReport:
-    """How one round went; `resumed` counts the answers that were there already."""
+    """How one round went: what it came to, in how many seconds, and the error that ended it, if one did."""
 
     name: str
     ending: Ending
@@ -32,7 +32,7 @@ class RoundReport:
 class Listeners:
     """Who is told what: `began` a round's name, `ended` its report, `waits` the seconds until the next and how many were missed."""
 
-    began: Callable[[str, Tally], None]
+    began: Callable[[str], None]
     ended: Callable[[RoundReport], None]
     waits: Callable[[float, int], None]
 
@@ -86,7 +86,7 @@ class Runner:
         name = self._output.round_name or ""
         began = time.monotonic()
         await self._output.settle()
-        self._listeners.began(name, self._sampler.tally)
+        self._listeners.began(name)
         error: EndpointError | None = None
         finished = asyncio.Event()
         pump = asyncio.create_task(self._pump(finished))
