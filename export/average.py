@@ -48,6 +48,7 @@ def _record(first: Record, second: Record, share: float) -> Record:
     return msgspec.structs.replace(
         first,
         command=f"python -m export.average FURTHER EARLIER --share {share:g} --out DIR",
+        validation={},
         remarks=f"{made} {first.remarks}".rstrip(),
     )
 

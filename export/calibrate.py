@@ -30,9 +30,12 @@ def logits_of(model: T5Classifier, rows: Sequence[Encoded], pad: int) -> NDArray
 
 
 def validate(model: T5Classifier, rows: Sequence[Encoded], pad: int) -> dict[str, float]:
-    """Returns mean negative log-likelihood, accuracy, macro-F1 and the F1 of each label that occurs, on labelled rows."""
-    truth = np.array([row.label for row in rows], np.int64)
-    logits = logits_of(model, rows, pad)
+    """Returns the `measures` of a model on labelled rows."""
+    return measures(logits_of(model, rows, pad), np.array([row.label for row in rows], np.int64))
+
+
+def measures(logits: NDArray[np.float32], truth: NDArray[np.int64]) -> dict[str, float]:
+    """Returns mean negative log-likelihood, accuracy, macro-F1 and the F1 of each label that occurs."""
     said = logits.argmax(1)
     scores = {
         label: 2 * float(((said == k) & (truth == k)).sum()) / float((said == k).sum() + (truth == k).sum())

@@ -27,7 +27,8 @@ class Record(msgspec.Struct, frozen=True, kw_only=True):
     """How a checkpoint was made, so that anyone can make it again.
 
     `held_out` has the first 16 hex digits of the SHA-256 of each request of the test part, normalised, so that anyone can
-    tell which rows the model never saw. `remarks` says in words what the command alone does not.
+    tell which rows the model never saw. `validation` has what the trained weights reach on the validation rows. `remarks` says
+    in words what the command alone does not.
     """
 
     command: str
@@ -38,6 +39,7 @@ class Record(msgspec.Struct, frozen=True, kw_only=True):
     calibration_rows: int
     curves: tuple[Curve, ...]
     held_out: tuple[str, ...] = ()
+    validation: dict[str, float] = {}
     remarks: str = ""
 
 

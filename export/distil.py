@@ -1,46 +1,37 @@
 """Teaches a T5 what a BERT teacher knows: its states, its judgement of many mixed pairs, and the labels themselves."""
 
+import functools
 import math
 import random
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import torch
-from tokenizers import Tokenizer
 from torch import nn
 
-from export.batches import Batch, encode_samples, make_batches
+from export.batches import Batch
 from export.errors import ExportError
 from export.learner import DistilOptions, Learner
-from export.mixtures import Mixer
-from export.resume import Place, StateFile
+from export.lesson import Lesson
+from export.resume import Place, StateFile, remaining
 from export.student import T5Classifier
-from export.teacher import Teacher
-from models.pairs import Layout
 
-_REPORT = 50
+_REPORT = 10
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Step:
-    """Where training stands; the losses are means since the last report."""
+    """Where training stands; the losses are means since the last report.
+
+    `steps` is where it will end: with the passes, or where the time that it may take is up at the pace so far.
+    """
 
     step: int
     steps: int
     seconds: float
     loss: float
     cosine: float
-
-
-@dataclass(frozen=True, slots=True)
-class Lesson:
-    """What a student learns from: the teacher, the samples' source, and how texts become tokens."""
-
-    teacher: Teacher
-    mixer: Mixer
-    tokenizer: Tokenizer
-    layout: Layout
 
 
 def distil(
@@ -54,18 +45,18 @@ def distil(
 ) -> T5Classifier:
     """Trains `learner` in place and returns the running mean of its weights, which is steadier than the last ones.
 
-    `report` is called every 50 steps with the averaged model. `state` is written as the run goes on; with `resume` the run
-    goes on from there and ends as if it had never stopped. Raises ExportError when there is no such run to resume.
+    `report` is called after the first step and every 10 with the averaged model. `state` is written as the run goes on; with
+    `resume` the run goes on from there and ends as if it had never stopped. Raises ExportError when there is no such run.
     """
     torch.manual_seed(options.seed)
     lesson.teacher.eval()
     learner.model.train()
     optimizer = torch.optim.AdamW(learner.groups(options), weight_decay=0.0, fused=True)
     place = state.read(learner, optimizer) if resume else Place()
-    current = _one_pass(lesson, options, place.number)
-    step, steps = place.step, place.steps or len(current) * options.passes
+    one_pass = functools.lru_cache(maxsize=1)(functools.partial(_one_pass, lesson, options))
+    step, steps = place.step, place.steps or len(one_pass(place.number)) * options.passes
     began, seen = time.monotonic() - place.seconds, _Means()
-    for number, index, batch in _batches(current, place, lesson, options):
+    for number, index, batch in remaining(place, options.passes, one_pass):
         elapsed = time.monotonic() - began
         done = max(step / steps, elapsed / (60 * options.minutes) if options.minutes else 0.0)
         if done >= 1:
@@ -82,25 +73,14 @@ def distil(
         learner.average(min(options.averaging, (step + 2) / (step + 11)))
         seen.add(loss.item(), cosine)
         step += 1
-        if step % _REPORT == 0:
+        if step == 1 or step % _REPORT == 0:
             mean_loss, mean_cosine = seen.take()
-            report(Step(step=step, steps=steps, seconds=elapsed, loss=mean_loss, cosine=mean_cosine), learner.averaged)
-        if step % state.every == 0:
             elapsed = time.monotonic() - began
-            here = Place(step=step, steps=steps, number=number, batch=index + 1, seconds=elapsed)
-            state.write(learner, optimizer, here)
+            end = min(steps, max(step, round(step * 60 * options.minutes / elapsed))) if options.minutes else steps
+            report(Step(step=step, steps=end, seconds=elapsed, loss=mean_loss, cosine=mean_cosine), learner.averaged)
+        elapsed = time.monotonic() - began
+        state.keep(learner, optimizer, Place(step=step, steps=steps, number=number, batch=index + 1, seconds=elapsed))
     return learner.averaged
-
-
-def _batches(
-    current: Sequence[Batch], place: Place, lesson: Lesson, options: DistilOptions
-) -> Iterator[tuple[int, int, Batch]]:
-    """Yields the batches after `place`, each with the number of its pass and its own in that pass."""
-    for index, batch in enumerate(current[place.batch :], start=place.batch):
-        yield place.number, index, batch
-    for number in range(place.number + 1, options.passes):
-        for index, batch in enumerate(_one_pass(lesson, options, number)):
-            yield number, index, batch
 
 
 class _Means:
@@ -126,8 +106,7 @@ def _one_pass(lesson: Lesson, options: DistilOptions, number: int) -> list[Batch
         *mixer.refused(rng, options.refused),
         *mixer.asked(rng, options.asked),
     ]
-    encoded = encode_samples(samples, lesson.tokenizer, lesson.layout)
-    return make_batches(encoded, rng, tokens=options.tokens_per_batch, pad=lesson.layout.pad, largest=32)
+    return lesson.batches(samples, rng, tokens=options.tokens_per_batch)
 
 
 def sample_batches(lesson: Lesson, rng: random.Random, rows: int) -> Sequence[Batch]:
@@ -138,5 +117,4 @@ def sample_batches(lesson: Lesson, rng: random.Random, rows: int) -> Sequence[Ba
         *mixer.refused(rng, rows // 4),
         *mixer.off_topic(rng, rows // 4),
     ]
-    encoded = encode_samples(samples, lesson.tokenizer, lesson.layout)
-    return make_batches(encoded, rng, tokens=2600, pad=lesson.layout.pad, largest=32)
+    return lesson.batches(samples, rng, tokens=2600)

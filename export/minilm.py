@@ -18,9 +18,10 @@ from export.batches import Encoded
 from export.calibrate import validate
 from export.checkpoint import PROMPT_TAIL, PROMPT_TOKENS, RESPONSE_TAIL, RESPONSE_TOKENS, Checkpoint, Note, save
 from export.curves import Curves
-from export.distil import Lesson, Step, distil, sample_batches
+from export.distil import Step, distil, sample_batches
 from export.errors import ExportError
 from export.learner import DistilOptions, Learner
+from export.lesson import Lesson
 from export.mixtures import Mixer
 from export.resume import StateFile
 from export.student import PairInput, StudentShape, T5Classifier, aim_decoder, new_t5
@@ -67,7 +68,8 @@ def minilm_tokenizer() -> tuple[Tokenizer, Layout, list[int]]:
 class StudentOptions:
     """Where the parts of the run are kept, who teaches, and how; `run` names the data that is learned from.
 
-    `teacher` is the file of a trained one; without it MiniLM is trained first, unless `resume` finds it in `work`.
+    `teacher` is the file of a trained one; without it MiniLM is trained first, unless `resume` finds one in `work`, trained
+    or half trained.
     """
 
     work: Path
@@ -117,10 +119,15 @@ def teach_student(
         raise ExportError(
             "the teacher reads MiniLM's tokens and this checkpoint others; leave --teacher out to fine-tune it"
         )
-    teacher, digest = _teacher(start, mixer, options, curves)
+    if not options.resume:
+        for stale in ("teacher.state", "student.state"):
+            (options.work / stale).unlink(missing_ok=True)
+    lesson, digest = _lesson(start, mixer, options, curves)
+    # A run that was stopped before its student was saved has a teacher to go on with, and a student that has yet to begin.
+    file = options.work / "student.state"
+    options = replace(options, resume=options.resume and (options.teacher is not None or file.is_file()))
     distilling = options.distilling.again() if again else options.distilling
     run = f"{options.run} {digest} {msgspec.json.encode(replace(distilling, minutes=None)).decode()}"
-    lesson = Lesson(teacher, mixer, start.tokenizer, start.note.layout)
     learner = _learner(start.model, lesson, options, again=again)
     glance = validation[::3]
 
@@ -131,30 +138,28 @@ def teach_student(
             save(Checkpoint(averaged, start.tokenizer, start.note), options.work / "student")
         curves.note("student", step.step, step.steps, step.seconds, **values)
 
-    state = StateFile(options.work / "student.state", run)
-    return distil(learner, lesson, distilling, report, state=state, resume=options.resume)
+    return distil(learner, lesson, distilling, report, state=StateFile(file, run), resume=options.resume)
 
 
-def _teacher(start: Checkpoint, mixer: Mixer, options: StudentOptions, curves: Curves) -> tuple[Teacher, str]:
-    """Returns the teacher that is given, kept from the run to resume, or trained now, and the SHA-256 of its file."""
-    encoder = BertModel.from_pretrained(minilm_folder(), attn_implementation="sdpa")
+def _lesson(start: Checkpoint, mixer: Mixer, options: StudentOptions, curves: Curves) -> tuple[Lesson, str]:
+    """Returns the lesson of a teacher that is given, kept from the run to resume, or trained now, and its file's SHA-256."""
+    teacher = Teacher(BertModel.from_pretrained(minilm_folder(), attn_implementation="sdpa"))
+    lesson = Lesson(teacher, mixer, start.tokenizer, start.note.layout)
     file = options.teacher or options.work / "teacher.safetensors"
-    if options.teacher is None and not options.resume:
-        trained = teach(
-            encoder,
-            mixer,
-            start.tokenizer,
-            start.note.layout,
-            options.teaching,
-            lambda step, steps, seconds, loss: curves.note("teacher", step, steps, seconds, loss=loss),
-        )
+    if options.teacher is None and not (options.resume and file.is_file()):
+
+        def report(step: int, steps: int, seconds: float, loss: float) -> None:
+            curves.note("teacher", step, steps, seconds, loss=loss)
+
         options.work.mkdir(parents=True, exist_ok=True)
-        save_file(trained.state_dict(), file)
-    if not file.is_file():
-        raise ExportError(f"{file} does not exist: there is nothing to resume; train without --resume")
-    teacher = Teacher(encoder)
+        file.unlink(missing_ok=True)  # of an earlier run: what is half trained now must not be taken for it
+        run = f"{options.run} {msgspec.json.encode(options.teaching).decode()}"
+        state = StateFile(options.work / "teacher.state", run)
+        teach(lesson, options.teaching, report, state=state, resume=options.resume)
+        save_file(teacher.state_dict(), file)
+        state.path.unlink(missing_ok=True)
     teacher.load_state_dict(load_file(file))
-    return teacher.eval(), hashlib.sha256(file.read_bytes()).hexdigest()
+    return replace(lesson, teacher=teacher.eval()), hashlib.sha256(file.read_bytes()).hexdigest()
 
 
 def _learner(model: T5Classifier, lesson: Lesson, options: StudentOptions, *, again: bool) -> Learner:

@@ -1,12 +1,15 @@
 """Keeps the whole state of a training run in one file, so that a stop loses few steps."""
 
 import pickle
-from dataclasses import asdict, dataclass
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 import torch
 from torch import nn
 
+from export.batches import Batch
 from export.errors import ExportError
 
 
@@ -21,16 +24,37 @@ class Place:
     seconds: float = 0.0
 
 
+def remaining(
+    place: Place, passes: int, one_pass: Callable[[int], Sequence[Batch]]
+) -> Iterator[tuple[int, int, Batch]]:
+    """Yields the batches after `place`, each with the number of its pass and its own in that pass.
+
+    `one_pass` must return the same batches whenever it is asked for the same pass.
+    """
+    for number in range(place.number, passes):
+        done = place.batch if number == place.number else 0
+        for index, batch in enumerate(one_pass(number)[done:], start=done):
+            yield number, index, batch
+
+
 @dataclass(frozen=True, slots=True)
 class StateFile:
-    """One file with weights, optimiser, PyTorch's random state and place, replaced every so many steps, whole or not at all.
+    """One file with weights, optimiser, PyTorch's random state and place, replaced as a run goes on, whole or not at all.
 
-    `run` says what run it is (options, data, teacher): a file of another run is refused.
+    It is due every so many steps, and after so many seconds where steps are slow. `run` says what run it is (options, data,
+    teacher): a file of another run is refused.
     """
 
     path: Path
     run: str
     every: int = 100
+    seconds: float = 120.0
+    _written: list[float] = field(default_factory=lambda: [time.monotonic()])
+
+    def keep(self, learner: nn.Module, optimizer: torch.optim.Optimizer, place: Place) -> None:
+        """Replaces the file when that is due."""
+        if place.step % self.every == 0 or time.monotonic() - self._written[0] >= self.seconds:
+            self.write(learner, optimizer, place)
 
     def write(self, learner: nn.Module, optimizer: torch.optim.Optimizer, place: Place) -> None:
         """Replaces the file."""
@@ -48,6 +72,7 @@ class StateFile:
                 staged,
             )
             staged.replace(self.path)
+            self._written[0] = time.monotonic()
         finally:
             staged.unlink(missing_ok=True)
 

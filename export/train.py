@@ -9,10 +9,11 @@ from pathlib import Path
 import msgspec
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from tokenizers import Tokenizer
 
 from export.batches import Encoded, encode_samples
-from export.calibrate import fit_temperature, logits_of
+from export.calibrate import fit_temperature, logits_of, measures
 from export.checkpoint import Checkpoint, Record, load, save
 from export.curves import Curves, Progress
 from export.errors import ExportError
@@ -69,6 +70,7 @@ def train(options: TrainOptions, progress: Progress = lambda _stage, _step, _ste
     held += mismatched(held, seed="validation")
     if not held:
         raise ExportError("the split leaves no labelled validation row to calibrate on; give rows of more prompts")
+    progress("rows", len(rows), len(rows), f"{len(split.train):,} to learn from, {len(held):,} to validate on")
     work = options.out.with_name(f"{options.out.name}.work")
     curves = Curves(work, progress, resume=options.resume)
     start = new_student(options.shape, options.seed) if options.checkpoint is None else _untempered(options.checkpoint)
@@ -91,7 +93,8 @@ def train(options: TrainOptions, progress: Progress = lambda _stage, _step, _ste
         )
         again = options.checkpoint is not None
         model = teach_student(start, mixer, validation, learning, curves, again=again)
-    temperature = _temperature(model, held, validation, note.layout.pad)
+    logits, truth = logits_of(model, validation, note.layout.pad), np.array([row.label for row in held], np.int64)
+    temperature = fit_temperature(logits, truth, _weights(held))
     given = "".join(
         f" --{name} {name.upper()}"
         for name, path in (("checkpoint", options.checkpoint), ("teacher", options.teacher))
@@ -108,6 +111,7 @@ def train(options: TrainOptions, progress: Progress = lambda _stage, _step, _ste
         calibration_rows=len(held),
         curves=tuple(curves.points),
         held_out=request_hashes(rows[index] for index in split.test),
+        validation={name: round(value, 4) for name, value in measures(logits, truth).items()},
     )
     note = msgspec.structs.replace(note, temperature=temperature, record=record)
     trained = Checkpoint(T5Classifier(model.t5, note.label_ids, temperature, model.front), tokenizer, note)
@@ -127,9 +131,7 @@ def _encoded(rows: Sequence[Row], tokenizer: Tokenizer, layout: Layout) -> list[
     return encode_samples(samples, tokenizer, layout)
 
 
-def _temperature(model: T5Classifier, held: Sequence[Row], rows: Sequence[Encoded], pad: int) -> float:
-    """Fits the temperature; a request with many rows counts as at most six."""
+def _weights(held: Sequence[Row]) -> NDArray[np.float64]:
+    """Returns what each row counts for the temperature: a request with many rows as at most six."""
     counts = Counter((row.source, row.goal or row.prompt) for row in held)
-    weights = [min(1.0, _HEAVY_GROUP / counts[row.source, row.goal or row.prompt]) for row in held]
-    labels = np.array([row.label for row in rows], np.int64)
-    return fit_temperature(logits_of(model, rows, pad), labels, np.array(weights))
+    return np.array([min(1.0, _HEAVY_GROUP / counts[row.source, row.goal or row.prompt]) for row in held])

@@ -27,11 +27,15 @@ from stream.commands.options import common_options
     type=click.Path(path_type=Path, dir_okay=False, exists=True),
     help="teacher.safetensors of an earlier run's work folder, to go on from there; with --checkpoint, to teach that one further.",
 )
-@click.option("--minutes", type=click.FloatRange(min=0, min_open=True), help="End the student's lessons after so long.")
+@click.option(
+    "--minutes",
+    type=click.FloatRange(min=0, min_open=True),
+    help="End the student's lessons after so long; its teacher's come first and are not counted.",
+)
 @click.option(
     "--resume",
     is_flag=True,
-    help="Go on where the student of a stopped run with the same --out and options was last saved.",
+    help="Go on where a stopped run with the same --out and options was last saved.",
 )
 @click.option("--seed", type=int, default=1, show_default=True)
 @click.option("--threads", type=click.IntRange(min=0), default=0, help="CPU threads; 0 leaves it to PyTorch.")
@@ -49,7 +53,8 @@ def train(  # noqa: PLR0917 - click passes them by name
 ) -> None:
     """Train a classifier from labelled rows, keeping a test part out of sight, and write a checkpoint.
 
-    OUT.work keeps the teacher, the curve so far and, every 100 steps, the student, so that a stopped run can --resume.
+    OUT.work keeps the curve so far and, at least every two minutes or so, teacher and student as they are, so that a stopped
+    run can --resume. With --checkpoint alone it cannot.
 
     Next: `valuedrift export`. Needs the extra valuedrift[export] (PyTorch).
     """
@@ -75,6 +80,18 @@ def train(  # noqa: PLR0917 - click passes them by name
         distilling=DistilOptions(seed=seed, minutes=minutes),
         finetuning=FinetuneOptions(seed=seed),
     )
-    with stages() as progress:
-        run(options, progress)
+    try:
+        with stages() as progress:
+            trained = run(options, progress)
+    except KeyboardInterrupt:
+        if list(out.with_name(f"{out.name}.work").glob("*.state")):
+            click.echo("the same command with --resume goes on from what was last saved", err=True)
+        raise
+    record = trained.note.record
+    if record is not None:
+        reached = record.validation
+        click.echo(
+            f"on {record.calibration_rows:,} validation rows: accuracy {reached['validation_accuracy']:.3f},"
+            f" macro-F1 {reached['validation_macro_f1']:.3f}"
+        )
     click.echo(f"checkpoint in {out}; next: valuedrift export {out} --data {data} --out BUNDLE")

@@ -8,9 +8,10 @@ import torch
 from transformers import BertConfig, BertModel
 
 from export.checkpoint import load
-from export.distil import Lesson, Step, distil, sample_batches
+from export.distil import Step, distil, sample_batches
 from export.errors import ExportError
 from export.learner import DistilOptions, Learner
+from export.lesson import Lesson
 from export.mixtures import Mixer
 from export.resume import StateFile
 from export.rows import read_folder

@@ -1,14 +1,17 @@
 """From a BERT to a teacher to a T5, stopped and gone on with, and then taught further: the whole of `valuedrift train`."""
 
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import pytest
+import torch
 
 from export.checkpoint import load
-from export.curves import PLOT, TABLE, read_curves
+from export.curves import PLOT, TABLE, Progress, read_curves
 from export.errors import ExportError
 from export.learner import DistilOptions
+from export.resume import StateFile
 from export.student import StudentShape
 from export.teaching import TeachingOptions
 from export.train import TrainOptions, train
@@ -22,10 +25,10 @@ class KilledError(Exception):
     pass
 
 
-def killed_at(number: int, progressed: list[str]) -> object:
+def killed_at(number: int, progressed: list[str], last: str = "student") -> Progress:
     def progress(stage: str, step: int, steps: int, words: str) -> None:
         progressed.append(f"{stage} {step}")
-        if stage == "student" and step == number:
+        if (stage, step) == (last, number):
             raise KilledError
 
     return progress
@@ -58,8 +61,10 @@ def test_a_stopped_run_is_resumed_without_a_new_teacher_and_its_checkpoint_is_ta
         train(replace(options, resume=True, distilling=replace(OPTIONS, rate=0.1)))
 
     again: list[str] = []
-    train(replace(options, resume=True), killed_at(0, again))
-    assert again[0] == "student 150"  # saved at 100, and no teacher was trained
+    trained = train(replace(options, resume=True), killed_at(0, again))
+    assert again[1] == "student 110"  # saved at 100, and no teacher was trained
+    assert trained.note.record is not None
+    assert {"validation_accuracy", "validation_macro_f1"} <= set(trained.note.record.validation)
     points = read_curves(options.out / TABLE)
     steps = [point.step for point in points if point.name == "student loss"]
     assert steps == sorted(set(steps))
@@ -78,6 +83,28 @@ def test_a_stopped_run_is_resumed_without_a_new_teacher_and_its_checkpoint_is_ta
         "valuedrift train --data DIR --out DIR --checkpoint CHECKPOINT --teacher TEACHER --minutes 0.5 --seed 1"
     )
     assert load(further.out).note.label_ids == load(options.out).note.label_ids
+
+
+def test_a_run_stopped_in_the_lessons_of_its_teacher_is_resumed_there_and_ends_as_if_it_had_not_been(
+    options: TrainOptions, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("export.minilm.StateFile", partial(StateFile, every=5))
+    short = replace(options, distilling=replace(OPTIONS, passes=1), teaching=replace(options.teaching, passes=2))
+    said: list[str] = []
+    whole = train(replace(short, out=options.out.with_name("whole")), killed_at(0, said))
+    steps = [int(one.split()[1]) for one in said if one.startswith("teacher")]
+    assert steps[0] == 1, "a slow teacher shows nothing for minutes"
+    stop = steps[-1]
+    assert stop > 10
+
+    with pytest.raises(KilledError):
+        train(short, killed_at(stop, [], "teacher"))
+    again: list[str] = []
+    resumed = train(replace(short, resume=True), killed_at(0, again))
+    first = next(int(one.split()[1]) for one in again if one.startswith("teacher"))
+    assert 1 < first <= stop
+    for got, wanted in zip(resumed.model.parameters(), whole.model.parameters(), strict=True):
+        torch.testing.assert_close(got, wanted)
 
 
 def test_nothing_to_resume_and_a_checkpoint_of_other_tokens_are_refused(options: TrainOptions, tmp_path: Path) -> None:
