@@ -5,7 +5,7 @@ prompt and response, frozen, are sorted by logistic regression, trained once wit
 difference is what that source is worth to a model that otherwise knows the same.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Final
 
 import numpy as np
@@ -13,6 +13,7 @@ import torch
 from torch import Tensor, nn
 from transformers import BertModel
 
+from export.curves import Progress
 from export.evaluate import EvaluateOptions
 from export.minilm import minilm_folder
 from export.report import UnseenSource
@@ -31,7 +32,7 @@ _STEPS = 60
 
 
 def unseen_sources(
-    options: EvaluateOptions, progress: Callable[[int, int], None] = lambda _done, _all: None
+    options: EvaluateOptions, progress: Progress = lambda _stage, _step, _steps, _words: None
 ) -> tuple[UnseenSource, ...]:
     """Returns for each source the accuracy on its held-out rows of a model trained with its other rows, and without.
 
@@ -48,7 +49,9 @@ def unseen_sources(
     training = np.arange(len(source)) < len(train)
     with_all = _fit(features[training], labels[training])
     found = []
-    for name in sorted(set(source[~training])):
+    names = sorted(set(source[~training]))
+    for number, name in enumerate(names):
+        progress("sources", number, len(names), str(name))
         members = ~training & (source == name)
         rest = training & (source != name)
         if members.sum() < LEAST_ROWS or not rest.any():
@@ -58,10 +61,11 @@ def unseen_sources(
             judged = [model(features[members]).argmax(1) == labels[members] for model in (with_all, without)]
         seen, unseen = (round(float(hits.float().mean()), 4) for hits in judged)
         found.append(UnseenSource(source=str(name), rows=int(members.sum()), with_it=seen, without_it=unseen))
+    progress("sources", len(names), len(names), "")
     return tuple(found)
 
 
-def _features(rows: Sequence[Row], progress: Callable[[int, int], None]) -> Tensor:
+def _features(rows: Sequence[Row], progress: Progress) -> Tensor:
     """Returns [prompt, response, product] of unit embeddings, shape (n, 3 x 384); equal texts are read once."""
     texts = sorted({text for row in rows for text in (row.prompt, row.response or "")}, key=len)
     tokenizer = read_tokenizer(minilm_folder() / "tokenizer.json")
@@ -78,7 +82,7 @@ def _features(rows: Sequence[Row], progress: Callable[[int, int], None]) -> Tens
             states = encoder(input_ids=ids, attention_mask=mask).last_hidden_state.float()
         means = (states * mask.unsqueeze(-1)).sum(1) / mask.sum(1, keepdim=True)
         vectors.update(zip(batch, nn.functional.normalize(means, dim=-1), strict=True))
-        progress(start + len(batch), len(texts))
+        progress("embeddings", start + len(batch), len(texts), "")
     asked = torch.stack([vectors[row.prompt] for row in rows])
     said = torch.stack([vectors[row.response or ""] for row in rows])
     return torch.cat([asked, said, asked * said * asked.shape[1] ** 0.5], dim=1)

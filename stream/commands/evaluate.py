@@ -94,8 +94,7 @@ def _with_unseen_sources(
 
     with export_extra():
         from export.unseen import unseen_sources
-    found = unseen_sources(options, lambda done, rows: progress("embeddings", done, rows, ""))
-    return msgspec.structs.replace(report, unseen_sources=found)
+    return msgspec.structs.replace(report, unseen_sources=unseen_sources(options, progress))
 
 
 def _readings(report: "Report", options: "EvaluateOptions") -> "list[Reading]":
