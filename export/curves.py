@@ -35,6 +35,10 @@ class Curves:
         self._folder = folder
         self._progress = progress
 
+    def begin(self, stage: str) -> None:
+        """Reports that a stage gets ready, which may take a minute; how many steps it has is not known yet."""
+        self._progress(stage, 0, 1, "getting ready")
+
     def note(self, stage: str, step: int, steps: int, seconds: float, **values: float) -> None:
         """Adds named values at a step."""
         for key, value in values.items():

@@ -128,6 +128,7 @@ def teach_student(
     options = replace(options, resume=options.resume and (options.teacher is not None or file.is_file()))
     distilling = options.distilling.again() if again else options.distilling
     run = f"{options.run} {digest} {msgspec.json.encode(replace(distilling, minutes=None)).decode()}"
+    curves.begin("student")
     learner = _learner(start.model, lesson, options, again=again)
     glance = validation[::3]
 
@@ -151,6 +152,7 @@ def _lesson(start: Checkpoint, mixer: Mixer, options: StudentOptions, curves: Cu
         def report(step: int, steps: int, seconds: float, loss: float) -> None:
             curves.note("teacher", step, steps, seconds, loss=loss)
 
+        curves.begin("teacher")
         options.work.mkdir(parents=True, exist_ok=True)
         file.unlink(missing_ok=True)  # of an earlier run: what is half trained now must not be taken for it
         run = f"{options.run} {msgspec.json.encode(options.teaching).decode()}"

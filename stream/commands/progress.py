@@ -55,7 +55,7 @@ class _Lines:
 
     def __call__(self, stage: str, step: int, steps: int, words: str) -> None:
         now = time.monotonic()
-        if stage != self._stage:
+        if stage != self._stage or step == 0:
             self._stage, self._began = stage, (now, step)
         if now - self._said < _LINE_S:
             return
