@@ -7,11 +7,19 @@ from datetime import timedelta
 
 import click
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    ProgressColumn,
+    Task,
+    TaskID,
+    TextColumn,
+    TimeElapsedColumn,
+)
+from rich.text import Text
 
 _LINE_S = 60.0
-_PACE_S = 600.0
-"""Steps of training may take ten seconds each; Rich forgets a pace after thirty unless told otherwise."""
 
 
 @contextmanager
@@ -29,20 +37,48 @@ def stages() -> Iterator[Callable[[str, int, int, str], None]]:
         BarColumn(),
         MofNCompleteColumn(),
         TimeElapsedColumn(),
-        TimeRemainingColumn(),
+        _TimeLeft(),
         TextColumn("{task.fields[words]}"),
         console=console,
-        speed_estimate_period=_PACE_S,
     )
-    tasks: dict[str, int] = {}
+    pace = _Pace()
+    tasks: dict[str, TaskID] = {}
 
     def show(stage: str, step: int, steps: int, words: str) -> None:
         if stage not in tasks:
-            tasks[stage] = bars.add_task(stage, total=steps, words="")
-        bars.update(bars.task_ids[list(tasks).index(stage)], completed=step, total=steps, words=words)
+            tasks[stage] = bars.add_task(stage, total=steps, words="", ends=None)
+        left = pace.left(stage, step, steps)
+        ends = None if left is None else time.monotonic() + left
+        bars.update(tasks[stage], completed=step, total=steps, words=words, ends=ends)
 
     with bars:
         yield show
+
+
+class _Pace:
+    """Seconds left of a stage, at the pace since its first step.
+
+    Rich forgets its own pace in thirty seconds, or when the number of steps changes: but a step of training may take ten, and
+    how many fit into the time given is an estimate.
+    """
+
+    def __init__(self) -> None:
+        self._stage = ""
+        self._began = (0.0, 0)
+
+    def left(self, stage: str, step: int, steps: int) -> float | None:
+        now = time.monotonic()
+        if stage != self._stage or self._began[1] == 0:
+            self._stage, self._began = stage, (now, step)
+        since, first = self._began
+        return (now - since) / (step - first) * (steps - step) if step > first else None
+
+
+class _TimeLeft(ProgressColumn):
+    def render(self, task: Task) -> Text:
+        ends = task.fields["ends"]
+        left = "-:--:--" if ends is None else str(timedelta(seconds=max(0, round(ends - time.monotonic()))))
+        return Text(left, style="progress.remaining")
 
 
 class _Lines:
@@ -50,19 +86,14 @@ class _Lines:
 
     def __init__(self) -> None:
         self._said = time.monotonic()
-        self._stage = ""
-        self._began = (0.0, 0)
+        self._pace = _Pace()
 
     def __call__(self, stage: str, step: int, steps: int, words: str) -> None:
-        now = time.monotonic()
-        if stage != self._stage or step == 0:
-            self._stage, self._began = stage, (now, step)
-        if now - self._said < _LINE_S:
+        left = self._pace.left(stage, step, steps)
+        if time.monotonic() - self._said < _LINE_S:
             return
-        self._said = now
-        since, first = self._began
+        self._said = time.monotonic()
         parts = [f"{stage}: {step:,} of {steps:,}", words]
-        if step > first:
-            left = (now - since) / (step - first) * (steps - step)
+        if left is not None:
             parts.append(f"about {timedelta(seconds=round(left))} left")
         click.echo(", ".join(part for part in parts if part), err=True)
