@@ -68,16 +68,17 @@ def read_curves(path: Path) -> list[Curve]:
 
 
 def plot_curves(points: Sequence[Curve], path: Path) -> None:
-    """Draws what was measured on validation rows above what was minimised in training, one line a name, as PNG."""
+    """Draws what was measured on validation rows, if anything, above what was minimised in training, one line a name, as PNG."""
     figure = Figure(figsize=(9, 7), layout="constrained")
-    upper, lower = figure.subplots(2, sharex=True)
-    for name in dict.fromkeys(point.name for point in points):
-        line = [point for point in points if point.name == name]
-        axes = upper if " validation_" in name else lower
-        axes.plot([point.step for point in line], [point.value for point in line], marker=".", label=name)
-    for axes in (upper, lower):
+    names = list(dict.fromkeys(point.name for point in points))
+    validated = [name for name in names if " validation_" in name]
+    parts = [part for part in (validated, [name for name in names if name not in validated]) if part]
+    panels = figure.subplots(len(parts), sharex=True, squeeze=False)[:, 0]
+    for axes, part in zip(panels, parts, strict=True):
+        for name in part:
+            line = [point for point in points if point.name == name]
+            axes.plot([point.step for point in line], [point.value for point in line], marker=".", label=name)
         axes.grid(alpha=0.3)
-        if axes.lines:
-            axes.legend(fontsize="small")
-    lower.set_xlabel("step")
+        axes.legend(fontsize="small")
+    panels[-1].set_xlabel("step")
     figure.savefig(path, dpi=110)
