@@ -12,9 +12,10 @@ from typing import TypeVar
 from kafka import KafkaConsumer, KafkaProducer
 from kafka.admin import KafkaAdminClient
 from kafka.errors import KafkaConnectionError, KafkaError, KafkaTimeoutError
-from kafka.net import inet
+from kafka.net import inet, manager
 from kafka.net.compat import KafkaNetClient
 from kafka.net.inet import KafkaNetSocket
+from kafka.net.transport import KafkaSSLTransport
 
 from stream.config import KafkaSettings
 from stream.errors import BrokerError
@@ -53,7 +54,19 @@ class _Socket(KafkaNetSocket):  # type: ignore[misc] # kafka-python has no types
             raise
 
 
+class _Transport(KafkaSSLTransport):  # type: ignore[misc] # kafka-python has no types
+    """Closes a connection whose TLS handshake fails, or is given up: kafka-python 3.0 forgets that one too."""
+
+    async def handshake(self) -> None:
+        try:
+            await super().handshake()
+        except BaseException:
+            self.close()
+            raise
+
+
 inet.KafkaNetSocket = _Socket
+manager.KafkaSSLTransport = _Transport
 
 
 @contextmanager

@@ -20,11 +20,7 @@ from tests.integration.processes import valuedrift
 from tests.integration.secure_broker import PASSWORD, SecureBroker, secure_broker, variables
 from tests.integration.workers import await_scored, response, running, scored_responses, send
 
-pytestmark = [
-    pytest.mark.security,
-    # kafka-python leaves sockets of refused connections to the collector
-    pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
-]
+pytestmark = pytest.mark.security
 
 
 @pytest.fixture(scope="module")

@@ -3,6 +3,7 @@
 import errno
 import logging
 import socket
+import ssl
 import threading
 import types
 from collections.abc import Callable, Generator
@@ -98,3 +99,22 @@ def test_a_connection_that_is_given_up_while_it_is_made_is_closed() -> None:
     assert not sock.closed
     making.close()
     assert sock.closed
+
+
+class _Loop:
+    """A loop in which nothing is waited for."""
+
+    def unregister_event(self, *_: object) -> None:
+        pass
+
+
+def test_a_connection_whose_tls_handshake_fails_is_closed() -> None:
+    ours, theirs = socket.socketpair()
+    with ours, theirs:
+        ours.settimeout(0)
+        theirs.sendall(b"HTTP/1.1 400 Bad Request\r\n\r\n")
+        transport = client._Transport(_Loop(), ours, host="localhost")
+        wrapped = transport._sock
+        with pytest.raises(ssl.SSLError):
+            transport.handshake().send(None)
+        assert wrapped.fileno() == -1
