@@ -1,6 +1,7 @@
 """The `valuedrift` program: finds the command, and turns an error into a sentence and an exit code."""
 
 import importlib
+import signal
 import sys
 from typing import NoReturn
 
@@ -8,6 +9,7 @@ import click
 
 from models.errors import ModelError
 from stream.errors import ValueDriftError
+from stream.interrupts import is_interrupted
 
 COMMANDS = {
     "demo": "The whole story on this machine, ending with an alert and a plot.",
@@ -63,7 +65,8 @@ def cli() -> None:
 
 
 def main() -> NoReturn:
-    """Runs the command line and exits: 0 done, 1 failed, 2 wrong use, 130 interrupted."""
+    """Runs the command line and exits: 0 done, 1 failed, 2 wrong use, 130 interrupted, by Ctrl-C or SIGTERM."""
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # like Ctrl-C: what a command has begun is cleared away
     state = {"debug": False}
     try:
         code = cli.main(prog_name="valuedrift", standalone_mode=False, obj=state)
@@ -77,8 +80,14 @@ def main() -> NoReturn:
         if state["debug"]:
             raise
         click.echo(f"valuedrift: {error}", err=True)
-        sys.exit(130 if isinstance(error.__context__, KeyboardInterrupt) else 1)
+        sys.exit(130 if is_interrupted(error) else 1)
     except BrokenPipeError:
         sys.stderr.close()  # the reader went away (`valuedrift … | head`): nothing to say, nobody to say it to
         sys.exit(1)
+    except Exception as error:
+        # A library that Ctrl-C finds in the middle of something may make another error of it.
+        if state["debug"] or not is_interrupted(error):
+            raise
+        click.echo("interrupted", err=True)
+        sys.exit(130)
     sys.exit(code if isinstance(code, int) else 0)

@@ -6,9 +6,11 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
+from multiprocessing import resource_tracker
 from typing import TypeVar
 
 from stream.errors import BacktestError
+from stream.interrupts import interrupts_held
 
 T = TypeVar("T")
 Told = Callable[[str, int, int], None]
@@ -31,7 +33,8 @@ class Pool:
                 results.append(task())
                 self._told(stage, done, len(tasks))
             return results
-        futures = [self._executor.submit(task) for task in tasks]
+        with interrupts_held(), _interrupts_left_to_parent():
+            futures = [self._executor.submit(task) for task in tasks]
         for done, future in enumerate(as_completed(futures), 1):
             future.result()
             self._told(stage, done, len(tasks))
@@ -49,7 +52,7 @@ def pool(jobs: int, told: Told = _silent) -> Iterator[Pool]:
         yield Pool(None, told)
         return
     before = set(multiprocessing.active_children())
-    executor = ProcessPoolExecutor(jobs, multiprocessing.get_context("spawn"), initializer=_leave_interrupts_to_parent)
+    executor = ProcessPoolExecutor(jobs, multiprocessing.get_context("spawn"))
     try:
         yield Pool(executor, told)
     except BrokenProcessPool:
@@ -68,5 +71,12 @@ def pool(jobs: int, told: Told = _silent) -> Iterator[Pool]:
         executor.shutdown()
 
 
-def _leave_interrupts_to_parent() -> None:
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+@contextmanager
+def _interrupts_left_to_parent() -> Iterator[None]:
+    """Processes that are started in the block never see a Ctrl-C, which a terminal sends to all, not even while they begin."""
+    resource_tracker.ensure_running()  # at its start it would unblock what is blocked here
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)

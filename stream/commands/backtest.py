@@ -2,7 +2,6 @@
 
 import os
 import shlex
-import signal
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
@@ -140,7 +139,6 @@ def _measure(comparisons: "list[Comparison]", out: Path, jobs: int, *, daily: fl
     from stream.commands.simulating import console
     from stream.output import output_folder
 
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
     seed = comparisons[0].seed
     with output_folder(out) as folder:
         with stages() as progress, pool(jobs, lambda stage, done, tasks: progress(stage, done, tasks, "")) as workers:

@@ -44,15 +44,17 @@ def accept(*, monitor: str, learn: str, config: Path | None, bootstrap_servers: 
     """
     from stream.config import load
     from stream.core.control import Learn
+    from stream.interrupts import interrupts_held
     from stream.kafka.baselines import last_drift_events, send_accept
 
     settings = load(config, bootstrap_servers=bootstrap_servers).kafka
     event = last_drift_events(settings, monitor)[monitor]
-    order = send_accept(settings, monitor, Learn(learn))
-    click.echo(
-        f"accepted for {monitor}, last heard of at response {event.seq:,} ({event.state}): {order.source.topic}, partition "
-        f"{order.source.partition}, offset {order.offset}"
-    )
+    with interrupts_held():  # what was sent is told
+        order = send_accept(settings, monitor, Learn(learn))
+        click.echo(
+            f"accepted for {monitor}, last heard of at response {event.seq:,} ({event.state}): {order.source.topic}, partition "
+            f"{order.source.partition}, offset {order.offset}"
+        )
     click.echo("`valuedrift baseline show` has the new reference once a worker has read that")
 
 

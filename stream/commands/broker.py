@@ -1,6 +1,5 @@
 """`valuedrift broker`."""
 
-import signal
 import sys
 from pathlib import Path
 
@@ -32,7 +31,6 @@ def broker(port: int, data_dir: Path | None) -> None:
     """
     from stream.kafka.broker import LocalBroker
 
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
     if sys.stderr.isatty():
         click.echo("starting Kafka …", err=True)
     with LocalBroker(port=port, data=data_dir) as running:

@@ -1,6 +1,5 @@
 """`valuedrift demo`."""
 
-import signal
 import time
 from pathlib import Path
 
@@ -41,7 +40,6 @@ def demo(*, out: Path, events: int, seed: int, config: Path | None, bootstrap_se
     from stream.demo.words import conclude, introduce
     from stream.pipeline import taxonomy_of
 
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
     began = time.monotonic()
     settings = load(config, bootstrap_servers=bootstrap_servers)
     plan = Demo(

@@ -35,11 +35,11 @@ def notify(
     tells nothing twice. A new receiver is told what is open now, not the past. Runs until Ctrl-C or SIGTERM.
     """
     import logging
-    import signal
     import threading
 
     from stream import logs
     from stream.config import load
+    from stream.interrupts import set_on_signals
     from stream.notify.courier import Orders
     from stream.notify.run import notify as run
     from stream.notify.run import preview
@@ -56,6 +56,5 @@ def notify(
     ours.addHandler(handler)
     ours.setLevel(logging.INFO)
     orders = Orders(stop=threading.Event(), once=once, page_replays=page_replays)
-    for name in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(name, lambda *_: orders.stop.set())
+    set_on_signals(orders.stop)
     return 0 if run(settings, orders) or not once else 1

@@ -1,7 +1,6 @@
 """`valuedrift replay`."""
 
 import re
-import signal
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -97,7 +96,6 @@ def replay(
         period = Period(since=since, until=until)
     except ValueError as error:
         raise click.UsageError(f"--{error}") from None
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
     plan = Plan(
         files=files, topic=from_topic, scored=scored, period=period, every=every, form=format, field_map=field_map
     )

@@ -51,13 +51,13 @@ def tail(
     """
     one_format(field_map, format)
     import hashlib
-    import signal
     import threading
 
     from stream import logs
     from stream.config import load
     from stream.environment import state_folder
     from stream.errors import InputError
+    from stream.interrupts import set_on_signals
     from stream.kafka.presence import watched
     from stream.tail import Order, Tally
     from stream.tail import tail as follow
@@ -81,8 +81,7 @@ def tail(
     )
     logs.set_up(debug=bool(click.get_current_context().find_root().obj["debug"]), form=log_format)
     stop, tally = threading.Event(), Tally()
-    for name in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(name, lambda *_: stop.set())
+    set_on_signals(stop)
     click.echo(f"following {path} into {topic}; the journal is {order.journal}", err=True)
     with watched(settings.kafka, meanwhile="lines wait in their files, none is lost"):
         follow(settings, order, stop=stop, tally=tally)

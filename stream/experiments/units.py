@@ -8,6 +8,7 @@ from typing import TypeVar
 import msgspec
 
 from stream.errors import OutputError
+from stream.interrupts import interrupts_held
 
 FOLDER = "pieces"
 
@@ -40,6 +41,7 @@ class Units:
         except (FileNotFoundError, msgspec.MsgspecError):  # not there, or torn by a kill
             piece = compute()
         partial = file.with_suffix(".partial")
-        partial.write_bytes(msgspec.json.encode(piece))
-        partial.replace(file)
+        with interrupts_held():
+            partial.write_bytes(msgspec.json.encode(piece))
+            partial.replace(file)
         return piece

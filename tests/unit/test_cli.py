@@ -1,12 +1,17 @@
 """The command line: every command has help, and every failure is a sentence with an exit code."""
 
+import signal
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
+import click
 import pytest
 
+from stream import cli
 from stream.cli import COMMANDS
+from stream.errors import BrokerError
 
 
 def run(*arguments: str, cwd: Path) -> subprocess.CompletedProcess[str]:
@@ -53,3 +58,49 @@ def test_config_prints_toml_that_can_be_used(tmp_path: Path) -> None:
     done = run("config", "--bootstrap-servers", "broker:9999", cwd=tmp_path)
     assert done.returncode == 0
     assert 'bootstrap_servers = "broker:9999"' in done.stdout
+
+
+@pytest.fixture
+def terminated() -> Iterator[None]:
+    """The handler of SIGTERM comes back after the test."""
+    before = signal.getsignal(signal.SIGTERM)
+    yield
+    signal.signal(signal.SIGTERM, before)
+
+
+def left_with(failing: Exception, *, interrupted: bool, monkeypatch: pytest.MonkeyPatch) -> int:
+    """The exit status where a command fails, after an interruption or without one."""
+
+    @click.group(invoke_without_command=True)
+    def fail() -> None:
+        try:
+            if interrupted:
+                signal.raise_signal(signal.SIGINT)
+        finally:
+            try:
+                raise TimeoutError
+            finally:
+                raise failing
+
+    monkeypatch.setattr(cli, "cli", fail)
+    monkeypatch.setattr("sys.argv", ["valuedrift"])
+    with pytest.raises(SystemExit) as left:
+        cli.main()
+    assert isinstance(left.value.code, int)
+    return left.value.code
+
+
+@pytest.mark.parametrize("failing", [BrokerError("does not answer"), RuntimeError("deep in a library")])
+def test_an_interrupted_command_ends_with_130_whatever_it_fails_with_on_its_way_out(
+    failing: Exception, terminated: None, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert left_with(failing, interrupted=True, monkeypatch=monkeypatch) == 130
+    assert "Traceback" not in capsys.readouterr().err
+
+
+def test_an_error_of_no_interrupted_command_is_none_of_ctrl_c(
+    terminated: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert left_with(BrokerError("does not answer"), interrupted=False, monkeypatch=monkeypatch) == 1
+    with pytest.raises(RuntimeError, match="deep in a library"):
+        left_with(RuntimeError("deep in a library"), interrupted=False, monkeypatch=monkeypatch)

@@ -2,11 +2,11 @@
 
 import signal
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import pytest
 
-from stream.interrupts import interrupts_held
+from stream.interrupts import NUMBERS, interrupts_held, is_interrupted, set_on_signals
 
 
 def interrupted(block: Callable[[], None]) -> KeyboardInterrupt:
@@ -88,3 +88,52 @@ def test_another_thread_has_nothing_to_hold() -> None:
     thread.start()
     thread.join()
     assert entered == [signal.default_int_handler]
+
+
+@pytest.fixture
+def handlers() -> Iterator[None]:
+    """The handlers of before come back after the test."""
+    before = {number: signal.getsignal(number) for number in NUMBERS}
+    yield
+    for number, handler in before.items():
+        signal.signal(number, handler)
+
+
+@pytest.mark.timeout(60)
+@pytest.mark.parametrize("number", NUMBERS)
+def test_a_signal_sets_an_event_though_the_main_thread_is_inside_its_wait(
+    number: signal.Signals, handlers: None
+) -> None:
+    stop = threading.Event()
+    set_on_signals(stop)
+    with stop._cond:  # type: ignore[attr-defined] # as `wait` holds it before and after it waits
+        signal.raise_signal(number)
+    assert stop.wait(30)
+
+
+def test_further_signals_change_nothing(handlers: None) -> None:
+    stop = threading.Event()
+    set_on_signals(stop)
+    for number in (*NUMBERS, *NUMBERS):
+        signal.raise_signal(number)
+    assert stop.wait(30)
+
+
+def test_an_error_that_an_interrupt_has_become_is_told_from_others() -> None:
+    def failing(*, interrupted: bool) -> BaseException:
+        try:
+            try:
+                try:
+                    if interrupted:
+                        raise KeyboardInterrupt
+                finally:
+                    raise TimeoutError("cannot flush")
+            except TimeoutError as error:
+                raise ValueError("does not answer") from error
+        except ValueError as error:
+            return error
+
+    assert is_interrupted(failing(interrupted=True))
+    assert is_interrupted(KeyboardInterrupt())
+    assert not is_interrupted(failing(interrupted=False))
+    assert not is_interrupted(None)
