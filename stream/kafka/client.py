@@ -107,10 +107,23 @@ def open_consumer(settings: KafkaSettings, *, group: str | None = None) -> Itera
         # While a heartbeat is overdue, as when the broker hangs, kafka-python 3 lets `poll` wait 0 ms, over and over, at full load
         # of the processor. There is no need to hurry: heartbeats are sent by a thread of the client's own.
         client._coordinator.time_to_next_poll = lambda: math.inf
+        _finish_joining(client)
         return client
 
     with _opened(settings, make) as client:
         yield client
+
+
+def _finish_joining(client: KafkaConsumer) -> None:
+    """Lets every joining of the group come to its end.
+
+    A joining that new metadata has caused counts in kafka-python 3.0 as done as soon as the partitions are shared out. Where the time of
+    a `poll` is up between that and the group's answer, nobody takes the answer: the consumer has no partitions for ever, and
+    sends no heartbeats.
+    """
+    coordinator = client._coordinator
+    must_rejoin = coordinator.need_rejoin
+    coordinator.need_rejoin = lambda: coordinator.rejoining or must_rejoin()
 
 
 @contextmanager
