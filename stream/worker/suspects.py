@@ -30,7 +30,7 @@ class Piece:
 
 @dataclass(frozen=True, slots=True)
 class Suspects:
-    """Records of one partition, by offset from `start` to before `end`, with which together `deaths` processes died."""
+    """Records of one partition, by offset from `start` to before `end`; `deaths` processes died with just these in hand."""
 
     start: int
     end: int
@@ -62,9 +62,9 @@ class Suspects:
             yield Piece(after, note_of(after))
 
     def after(self, records: Sequence[SourceRecord]) -> "Suspects | None":
-        """Who is still suspect once these have gone through."""
+        """Who is still suspect once these have gone through: of the others nobody knows yet what happens when they are alone."""
         last = records[-1].offset
-        return self if last < self.start else None if last + 1 >= self.end else replace(self, start=last + 1)
+        return self if last < self.start else None if last + 1 >= self.end else replace(self, start=last + 1, deaths=0)
 
     def _piece(self, records: Sequence[SourceRecord]) -> Piece:
         alone = self.end - self.start == 1

@@ -95,6 +95,18 @@ def test_several_that_kill_are_all_found(n: int, size: int, data: st.DataObject)
     assert set(partition.done) == set(range(n)) - killers
 
 
+def test_a_death_in_company_does_not_count_against_the_last_of_it() -> None:
+    async def run() -> None:
+        partition = Partition(16, killers=())
+        await partition.process(16, killed_after=0)  # all of them in hand
+        await partition.process(15, killed_after=15)  # the last one alone, as it comes in a micro-batch of its own
+        await partition.process(15)
+        assert (partition.deaths, partition.aside) == (2, [])
+        assert set(partition.done) == set(range(16))
+
+    asyncio.run(run())
+
+
 @given(st.integers(1, 200), st.integers(1, 64), st.integers(0, 2**32))
 def test_one_death_from_outside_sets_nothing_aside(n: int, size: int, seed: int) -> None:
     async def run() -> None:
