@@ -122,14 +122,15 @@ def audit(kafka: KafkaSettings, settings: Settings) -> Findings:
     found = {topic: [record.value for record in read(kafka, topic)] for topic in (topics.drift, topics.alerts)}
     states = stored(kafka, settings)
     counted = {monitor: count_of(state, settings) for monitor, state in states.items()}
-    owed = Counter(monitor for monitor, _ in truth.values())
+    dead = dead_places(kafka)
+    owed = Counter(monitor for place, (monitor, _) in truth.items() if place not in dead)
     return Findings(
         responses=len(truth),
         scored=len({place for place, _ in told}),
         drift=len(drift),
         alerts=len(alerts),
-        set_aside=len(dead_places(kafka)),
-        lost=len(truth.keys() - {place for place, _ in told} - dead_places(kafka))
+        set_aside=len(dead),
+        lost=len(truth.keys() - {place for place, _ in told} - dead)
         + sum(max(0, n - counted.get(monitor, 0)) for monitor, n in owed.items()),
         doubled=sum(max(0, n - owed[monitor]) for monitor, n in counted.items()),
         mislabelled=sum(truth[place][1] != label for place, label in told),
