@@ -1,10 +1,14 @@
 """Options that several commands share, spelt and explained the same everywhere."""
 
+import functools
+import importlib
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, ParamSpec, TypeVar
 
 import click
+
+from stream.interrupts import interrupts_held
 
 if TYPE_CHECKING:
     from stream.formats.mapped import FieldMap
@@ -41,13 +45,20 @@ def debug_option(command: Callable[P, R]) -> Callable[P, R]:
 
 def common_options(command: Callable[P, R]) -> Callable[P, R]:
     """Adds `--config FILE` and `--debug`, as every command has them; they arrive as `config` and (in the context) debug."""
-    command = click.option(
+
+    @functools.wraps(command)
+    def with_settings(*args: P.args, **kwargs: P.kwargs) -> R:
+        with interrupts_held():  # pydantic, which builds its models here, makes another error of Ctrl-C, or none
+            importlib.import_module("stream.config")
+        return command(*args, **kwargs)
+
+    with_config = click.option(
         "--config",
         type=click.Path(path_type=Path, dir_okay=False),
         metavar="FILE",
         help="Settings (TOML); ./valuedrift.toml if it exists.",
-    )(command)
-    return debug_option(command)
+    )(with_settings)
+    return debug_option(with_config)
 
 
 def kafka_options(command: Callable[P, R]) -> Callable[P, R]:

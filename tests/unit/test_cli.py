@@ -60,6 +60,28 @@ def test_config_prints_toml_that_can_be_used(tmp_path: Path) -> None:
     assert 'bootstrap_servers = "broker:9999"' in done.stdout
 
 
+INTERRUPTED_IMPORT = """
+import signal, sys
+class Finder:
+    def find_spec(self, name, *_):
+        if name == "stream.sinks.settings":
+            signal.raise_signal(signal.SIGINT)
+sys.meta_path.insert(0, Finder())
+from stream.cli import main
+try:
+    main()
+finally:
+    print("stream.sinks.settings" in sys.modules)
+"""
+
+
+def test_an_interrupt_waits_while_the_settings_are_built(tmp_path: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", INTERRUPTED_IMPORT, "config"], capture_output=True, text=True, cwd=tmp_path, check=False
+    )
+    assert (done.returncode, done.stdout, done.stderr.strip()) == (130, "True\n", "interrupted")
+
+
 @pytest.fixture
 def terminated() -> Iterator[None]:
     """The handler of SIGTERM comes back after the test."""
