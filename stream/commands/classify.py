@@ -13,6 +13,7 @@ import msgspec
 
 from stream.commands.options import FILE, common_options
 from stream.errors import InputError, OutputError
+from stream.formats.chat import LONGEST_EARLIER
 from stream.naming import content_id
 
 if TYPE_CHECKING:
@@ -25,6 +26,7 @@ class _Line(msgspec.Struct, frozen=True):
     prompt: str
     response: str
     event_id: str | None = None
+    earlier: str | None = None
 
 
 class _Labelled(msgspec.Struct, frozen=True):
@@ -40,7 +42,9 @@ class _Labelled(msgspec.Struct, frozen=True):
 @click.option("--bundle", type=click.Path(path_type=Path, file_okay=False), help="Bundle to use; else the settings'.")
 @common_options
 def classify(files: tuple[Path, ...], out: Path, bundle: Path | None, config: Path | None) -> None:
-    """Label the prompts and responses in FILES, JSON lines with `prompt`, `response` and, if known, `event_id`.
+    """Label the prompts and responses in FILES, JSON lines with `prompt`, `response` and, if known, `event_id` and `earlier`.
+
+    `earlier` is what was said before the prompt; as much of its end is read as the prompt leaves room for, as in the worker.
 
     Writes one JSON line each, in the same order: `event_id`, `category`, `probs`, `confidence`. A line that cannot be
     read is named on standard error and left out; the command then ends with exit code 1, all other lines done.
@@ -61,7 +65,7 @@ def classify(files: tuple[Path, ...], out: Path, bundle: Path | None, config: Pa
                 bad += 1
                 click.echo(f"{name} line {number}: {error}", err=True)
                 continue
-            batch.append(line if line.event_id else _Line(line.prompt, line.response, content_id(raw)))
+            batch.append(line if line.event_id else msgspec.structs.replace(line, event_id=content_id(raw)))
             if len(batch) == settings.batch_size:
                 _write(batch, classifier, sink)
                 batch.clear()
@@ -87,7 +91,9 @@ def _write(batch: Sequence[_Line], classifier: "Classifier", sink: BinaryIO) -> 
 
     if not batch:
         return
-    said = classifier.classify([Pair(line.prompt, line.response) for line in batch])
+    said = classifier.classify(
+        [Pair(line.prompt, line.response, (line.earlier or "")[-LONGEST_EARLIER:]) for line in batch]
+    )
     for place, line in enumerate(batch):
         probs = [round(float(p), 4) for p in said.probs[place]]
         labelled = _Labelled(

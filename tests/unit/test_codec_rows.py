@@ -78,3 +78,20 @@ def test_labelled_rows_with_attributes_keep_them_and_a_confidence_where_there_is
     ).scored
     assert back.attributes == scored.attributes
     assert str(back.confidence) == "[ nan 0.25]"
+
+
+def test_labelled_rows_without_attributes_keep_their_confidence_too() -> None:
+    confidence = np.array([np.nan, 0.25, 1.0, 0.123456, *[np.nan] * 5, 0.5], np.float32)
+    scored = replace(labelled(IDS, "m"), classifier='"confidence":null', confidence=confidence)
+    rows = [json.loads(line) for line in scored_row_lines(scored, PAPER)]
+    assert [row["confidence"] for row in rows] == [None, 0.25, 1.0, 0.1235, *[None] * 5, 0.5]
+    assert [row["event_id"] for row in rows] == list(IDS)
+    (back,) = decode_labelled_rows(encode_scored_rows(scored, PAPER), PAPER, source=scored.source).scored
+    assert back.confidence is not None
+    assert np.array_equal(back.confidence, np.round(confidence, 4), equal_nan=True)
+
+
+def test_with_confidence_a_line_is_the_same_as_with_everything_else_absent() -> None:
+    known = replace(labelled(IDS, "m"), confidence=np.linspace(0, 1, len(IDS), dtype=np.float32))
+    general = replace(known, finish_reason=(None,) * len(IDS))
+    assert scored_row_lines(general, PAPER) == scored_row_lines(known, PAPER)
