@@ -182,14 +182,19 @@ UNREADABLE = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
 
 def _items(body: bytes, *, lines: bool) -> list[bytes]:
     """The records in a body, each with its own bytes."""
-    if lines:
-        found = [line.strip() for line in body.split(b"\n") if line.strip()]
-        for line in found:
-            msgspec.json.decode(line, type=msgspec.Raw)
-        return found
-    if body.lstrip().startswith(b"["):
+    if not lines and body.lstrip().startswith(b"["):
         return list(map(bytes, msgspec.json.decode(body, type=list[msgspec.Raw])))
-    return [bytes(msgspec.json.decode(body, type=msgspec.Raw))]
+    if not lines:
+        try:
+            return [bytes(msgspec.json.decode(body, type=msgspec.Raw))]
+        except msgspec.DecodeError:
+            if not body.lstrip().startswith(b"{") or b"\n" not in body.strip():
+                raise
+            # LiteLLM's log_format ndjson sends lines and calls them application/json.
+    found = [line.strip() for line in body.split(b"\n") if line.strip()]
+    for line in found:
+        msgspec.json.decode(line, type=msgspec.Raw)
+    return found
 
 
 def _error(status: int, message: str, *, headers: dict[str, str] | None = None, **more: object) -> web.Response:

@@ -4,9 +4,12 @@ Failed calls are skipped (`failed_call`), and calls that are no chat (`not_a_res
 about the model: it is marked by the attribute `cache_hit`, and skipped where the format is forced to `litellm_uncached`. Texts
 that LiteLLM was told to redact are refused: what they look like has nothing to do with the model.
 
-`model` is the `model_group`, the name that was asked for; the deployment behind it is the attribute `response_model`.
+`model` is the `model_group`, the name that was asked for; the deployment behind it is the attribute `response_model`. The proxy
+writes the asked name over the one in the response, so there the deployment is the payload's own `model`. It also packs where a response
+came from into the ids of its Responses and Messages APIs, which makes them longer than a name may be: `litellm_call_id` then serves.
 
-Source: LiteLLM documentation, "StandardLoggingPayload Specification"; its own example in tests/logging_callback_tests.
+Source: LiteLLM documentation, "StandardLoggingPayload Specification"; its own example in tests/logging_callback_tests; and what its
+proxy 1.108.7 posts.
 """
 
 import msgspec
@@ -14,6 +17,7 @@ import msgspec
 from stream.core.records import Reject, RejectReason, ResponseEvent
 from stream.formats.chat import Answer, earlier_of, events, last_user, system_of
 from stream.formats.fields import (
+    LONGEST_NAME,
     Fallback,
     Scalar,
     Unusable,
@@ -39,6 +43,8 @@ EXAMPLE = """\
 
 _REDACTED = "redacted-by-litellm"
 _INTERVENED = "guardrail_intervened"
+_ADDED_TAG = "User-Agent: "
+"""How the tags begin that the proxy adds to those of the request."""
 
 
 class _StatusFields(msgspec.Struct):
@@ -54,6 +60,7 @@ class _Payload(msgspec.Struct):
     model_group: str | None = None
     model_id: str | None = None
     id: str | None = None
+    litellm_call_id: str | None = None
     trace_id: str | None = None
     session_id: str | None = None
     status: str | None = None
@@ -98,7 +105,7 @@ def decode(fields: dict[str, object], fallback: Fallback) -> tuple[ResponseEvent
         )
     return events(
         ResponseEvent(
-            event_id=check_name(payload.id, "id") or fallback.event_id,
+            event_id=check_name(_id(payload), "id") or fallback.event_id,
             ts=_time(payload, fallback),
             model=require_name(payload.model_group or payload.model, "model_group and model"),
             prompt=prompt,
@@ -143,6 +150,10 @@ def _answers(response: object) -> list[Answer]:
     return found
 
 
+def _id(payload: _Payload) -> str | None:
+    return payload.litellm_call_id or payload.id if len(payload.id or "") > LONGEST_NAME else payload.id
+
+
 def _time(payload: _Payload, fallback: Fallback) -> int:
     for name, value in (("endTime", payload.endTime), ("startTime", payload.startTime)):
         if value:
@@ -152,12 +163,13 @@ def _time(payload: _Payload, fallback: Fallback) -> int:
 
 def _attributes(payload: _Payload, response: object) -> dict[str, str]:
     answered = convert(response, _Response, at="response") if isinstance(response, dict) else _Response()
+    tags = [tag for tag in payload.request_tags or [] if isinstance(tag, str) and not tag.startswith(_ADDED_TAG)]
     found: dict[str, Scalar] = {
-        "response_model": answered.model or payload.model,
+        "response_model": (None if answered.model == payload.model_group else answered.model) or payload.model,
         "system_fingerprint": answered.system_fingerprint,
         "model_id": payload.model_id or None,
         "team": payload.metadata.user_api_key_team_alias if payload.metadata else None,
-        "tags": ",".join(tag for tag in payload.request_tags or [] if isinstance(tag, str)) or None,
+        "tags": ",".join(tags) or None,
         "cache_hit": True if _hit(payload) else None,
     }
     return read_attributes(found)

@@ -133,7 +133,12 @@ def _reason(item: dict[str, object]) -> str | None:
     for name in ("finish_reason", "finishReason", "stop_reason"):
         if isinstance(reason := item.get(name), str):
             return reason
-    return None
+    details = item.get(
+        "incomplete_details"
+    )  # of OpenAI's Responses API, which says nothing more of an answer that is whole
+    if isinstance(details, dict) and isinstance(reason := details.get("reason"), str):
+        return reason
+    return "completed" if item.get("object") == "response" and item.get("status") == "completed" else None
 
 
 def _turn(item: object, at: str) -> Turn:
