@@ -29,8 +29,8 @@ _ANSWERING = ("gen_ai.response.model", "llm.response.model_name", "llm.model_nam
 """Names of models: the one that was asked for, and the one that answered, which OpenInference calls `llm.model_name`."""
 _INPUT, _OUTPUT = "gen_ai.input.messages", "gen_ai.output.messages"
 _NO_CONTENT = (
-    f"{_OUTPUT}: there are no texts here; let the tracer capture them (OTEL_INSTRUMENTATION_GENAI_CAPTURE_MESSAGE_CONTENT, "
-    "or its like), or read its log events"
+    f"{_OUTPUT}: there are no texts here; let the tracer capture them (OTEL_INSTRUMENTATION_GENAI_CAPTURE_MESSAGE_CONTENT"
+    "=span_only, or its like), or read its log events"
 )
 
 
