@@ -77,10 +77,11 @@ evaluation: .venv/.dev ## measure the shipped classifier on the rows in DATA=DIR
 	$(BIN)/valuedrift evaluate --data "$(DATA)" --bundle models/default --out out/evaluation
 	$(BIN)/python -m tests.figures out/evaluation/evaluation.json
 
-experiments: .venv/.installed ## the paper's three experiments with the bundle in models/default; reports in out/experiments
+experiments: .venv/.installed ## the paper's three experiments with the bundle in models/default; reports in out/experiments, figures into docs/paper.md
 	$(BIN)/valuedrift experiment classifier
 	$(BIN)/valuedrift experiment dynamics
 	$(BIN)/valuedrift experiment threshold
+	$(BIN)/python -m tests.paper_figures out/experiments
 
 wheel: .venv/.dev ## build the wheel, install it in a clean environment, run the command there
 	PYTHON="$(BIN)/python" tests/wheel.sh

@@ -56,17 +56,17 @@ def table(report: Report) -> str:
     return "\n".join(markdown_table(header, rows))
 
 
-def shown(readme: str) -> str:
-    """Returns the table that README has."""
-    return readme.partition(BEGIN)[2].partition(END)[0].strip()
+def shown(page: str, *, begin: str = BEGIN) -> str:
+    """Returns the table that a page has below a marker."""
+    return page.partition(begin)[2].partition(END)[0].strip()
 
 
-def replaced(readme: str, text: str) -> str:
-    """Returns README with another table between the markers."""
-    before, begin, rest = readme.partition(BEGIN)
+def replaced(page: str, text: str, *, at: Path = README, begin: str = BEGIN) -> str:
+    """Returns the page, which lies `at`, with another table between the markers."""
+    before, found, rest = page.partition(begin)
     _, end, after = rest.partition(END)
-    if not begin or not end:
-        raise SystemExit(f"{README} lacks the lines {BEGIN!r} and {END!r}: put them where the table belongs")
+    if not found or not end:
+        raise SystemExit(f"{at} lacks the lines {begin!r} and {END!r}: put them where the table belongs")
     return f"{before}{begin}\n{text}\n{end}{after}"
 
 

@@ -23,7 +23,7 @@ def compared(rules: list[EpsilonRule | None], found: Outcomes, model: str) -> Fi
     header = ["injected into " + model]
     for rule in rules:
         label = "calibrated" if rule is None else f"ε {rule.epsilon:.3g}, {rule.window}"
-        header += [f"{label}: median", "90 %", "missed"]
+        header += [f"{label}: {part}" for part in ("median", "90 %", "missed")]
     quiet = tuple(
         (_name(rule), sum(each.early for (_, at), each in found.items() if at == number), _quiet(found, number))
         for number, rule in enumerate(rules)

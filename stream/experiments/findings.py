@@ -25,7 +25,7 @@ EXPLAINED = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Table:
-    """Rows of equal length under a header; `name` becomes the CSV file's."""
+    """Rows of equal length under a header, whose headings differ; `name` becomes the CSV file's."""
 
     name: str
     caption: str
@@ -33,6 +33,8 @@ class Table:
     rows: tuple[tuple[Cell, ...], ...]
 
     def __post_init__(self) -> None:
+        if len(set(self.header)) < len(self.header):
+            raise ValueError(f"table {self.name}: two columns have the same heading")
         for row in self.rows:
             if len(row) != len(self.header):
                 raise ValueError(f"table {self.name}: a row has {len(row)} cells under {len(self.header)} headings")

@@ -1,4 +1,4 @@
-"""What tracers sent over OTLP: the same calls of a real server, each as its instrumentation told them, as bytes; stack traces were taken out.
+"""What tracers sent over OTLP: the same calls of a real server, each as its instrumentation told them; stack traces taken out.
 
 The server was llama.cpp with the tiny model of tests/integration/sampling, the client openai 3.57.0; opentelemetry-exporter-otlp-proto-http
 1.45.2 sent what is in captured/*.otlp:

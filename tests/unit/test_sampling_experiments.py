@@ -124,6 +124,11 @@ def test_a_report_says_the_same_in_each_of_its_files(tmp_path: Path) -> None:
     assert (tmp_path / "t.csv").read_text() == "model,S\n<b>,0.123457\ny,\n"
 
 
+def test_a_table_refuses_two_columns_of_one_name_of_which_a_program_would_read_one() -> None:
+    with pytest.raises(ValueError, match="same heading"):
+        Table(name="t", caption="", header=("a", "a"), rows=((1, 2),))
+
+
 def test_a_table_refuses_rows_that_do_not_fit_its_header() -> None:
     with pytest.raises(ValueError, match="2 cells under 1"):
         Table(name="t", caption="", header=("a",), rows=((1, 2),))
