@@ -119,13 +119,30 @@ class Plan(NamedTuple):
 
 
 @compiled
-def advance(  # noqa: C901 - one loop without calls: passing arrays on costs more than what is done with them
+def advance(
     categories: npt.NDArray[np.uint8], times: _I64, start: int, counts: Counts, belief: Belief, plan: Plan
 ) -> tuple[int, int]:
     """Count responses from `start` on until one needs attention; gives the index after it and a code (0: the end was reached).
 
-    What is rare is called from outside, `close_block` and then `close_pane`: compiled into this loop it would treble a first start.
+    Blocks and panes that it fills are closed, which is all that a full block needs. They are closed here, not by the caller, because to
+    hand over the arrays from Python costs as much as 80 responses.
     """
+    code = 0
+    while start < len(categories) and not code:
+        start, code = _count(categories, times, start, counts, belief, plan)
+        if code & FULL_BLOCK:
+            close_block(counts, belief, plan)
+            code &= ~FULL_BLOCK
+        if code & FULL_PANE:
+            code |= close_pane(counts, belief.firing)
+    return start, code
+
+
+@compiled
+def _count(  # noqa: C901 - one loop without calls: passing arrays on costs more than what is done with them
+    categories: npt.NDArray[np.uint8], times: _I64, start: int, counts: Counts, belief: Belief, plan: Plan
+) -> tuple[int, int]:
+    """Count responses until one has a code; panes and blocks are left full."""
     scalars, partial, recent, latest = counts.scalars, counts.rows[PARTIAL], counts.recent, counts.latest
     sums, statistic, firing = belief.sums, belief.statistic, belief.firing
     ratio, prior, ceiling, limit, first = plan.ratio, plan.prior, plan.ceiling, plan.limit, plan.first

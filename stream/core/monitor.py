@@ -13,7 +13,6 @@ from stream.core.events import AlertEvent, DriftEvent, Rule, State, Status
 from stream.core.kernel import (
     ALARM,
     DUE,
-    FULL_BLOCK,
     FULL_PANE,
     LAST,
     LEARNED,
@@ -23,8 +22,6 @@ from stream.core.kernel import (
     STRIDE,
     WINDOW,
     advance,
-    close_block,
-    close_pane,
 )
 from stream.core.records import Micros, Scored
 from stream.core.settings import EngineSettings
@@ -103,13 +100,9 @@ class Monitor:
             index, code = advance(batch.categories, batch.times, index, memory.counts, memory.belief, memory.plan)
             if elsewhere:
                 self._count_elsewhere(batch, begun, index)
-            if code & FULL_BLOCK:
-                close_block(memory.counts, memory.belief, memory.plan)
-            if code & FULL_PANE:
-                code |= close_pane(memory.counts, memory.belief.firing)
-                if elsewhere:
+                if code & FULL_PANE:
                     self._close_elsewhere()
-            if code & ~FULL_BLOCK:
+            if code:
                 self._attend(code, index - 1, batch, drift, alerts)
         if n:
             self._remember(batch)

@@ -10,14 +10,10 @@ from stream.core.events import Rule
 from stream.core.evidence import parts_of_change
 from stream.core.kernel import (
     ALARM,
-    FULL_BLOCK,
-    FULL_PANE,
     LEARNED,
     LEARNT,
     SEEN,
     advance,
-    close_block,
-    close_pane,
     derive,
 )
 from stream.core.onset import onset_ages
@@ -117,14 +113,10 @@ class Calibrated:
         index, state = 0, self._state
         while index < len(categories) and not self._detected:
             index, code = advance(categories, times, index, state.counts, state.belief, state.plan)
-            if code & FULL_PANE:
-                close_pane(state.counts, state.belief.firing)  # whether the slow check is due is the monitor's business
             if code & LEARNED:
                 self._learn()
             if code & (ALARM << self._channel):
                 self._detect()
-            elif code & FULL_BLOCK:
-                close_block(state.counts, state.belief, state.plan)
         state.counts.latest[:] = -1
         return index
 

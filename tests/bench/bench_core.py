@@ -14,7 +14,7 @@ from collections.abc import Callable
 import numpy as np
 
 from stream.core.detectors import design
-from stream.core.kernel import FULL_BLOCK, LEARNT, advance, close_block, derive
+from stream.core.kernel import LEARNT, advance, derive
 from stream.core.monitor import Monitor
 from stream.core.records import Scored
 from stream.core.settings import EngineSettings
@@ -98,11 +98,7 @@ def kernel() -> None:
     categories, times = draw(BUSY, RESPONSES, 1), np.zeros(RESPONSES, np.int64)
 
     def whole() -> None:
-        at, code = 0, 0
-        while at < RESPONSES:
-            at, code = advance(categories, times, at, state.counts, state.belief, state.plan)
-            if code & FULL_BLOCK:
-                close_block(state.counts, state.belief, state.plan)
+        advance(categories, times, 0, state.counts, state.belief, state.plan)
 
     batch = best(whole) / RESPONSES
     one = best(lambda: advance(categories[:1], times[:1], 0, state.counts, state.belief, state.plan), repeat=5_000)
