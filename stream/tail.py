@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from itertools import chain, islice
 from pathlib import Path
 
-from kafka import KafkaConsumer, KafkaProducer, TopicPartition
+from kafka import KafkaProducer, TopicPartition
 from kafka.errors import MessageSizeTooLargeError
 
 from stream import tail_journal
@@ -26,7 +26,7 @@ from stream.followed import FollowedFiles, Identity, Line
 from stream.formats.mapped import FieldMap
 from stream.kafka.client import open_consumer, open_producer
 from stream.kafka.produce import DELIVERED_WITHIN, key_of
-from stream.kafka.read import SILENCE
+from stream.kafka.read import SILENCE, partitions_of
 from stream.kafka.topics import MAX_INPUT_BYTES, require_topics
 from stream.tail_journal import Progress
 
@@ -184,18 +184,14 @@ def _record(value: bytes) -> SourceRecord:
 def _ends(settings: Settings, topic: str) -> dict[int, int]:
     """The end of each partition."""
     with open_consumer(settings.kafka) as consumer:
-        ends: dict[TopicPartition, int] = consumer.end_offsets(_partitions(consumer, topic))
+        ends: dict[TopicPartition, int] = consumer.end_offsets(partitions_of(consumer, topic))
         return {partition.partition: end for partition, end in ends.items()}
-
-
-def _partitions(consumer: KafkaConsumer, topic: str) -> list[TopicPartition]:
-    return [TopicPartition(topic, number) for number in sorted(consumer.partitions_for_topic(topic) or ())]
 
 
 def _sent_since(settings: Settings, topic: str, progress: Progress) -> dict[_Place, bytes]:
     """What this tail has sent after its journal was written: the places of lines, and their records' values."""
     with open_consumer(settings.kafka) as consumer:
-        partitions = _partitions(consumer, topic)
+        partitions = partitions_of(consumer, topic)
         begins, ends = consumer.beginning_offsets(partitions), consumer.end_offsets(partitions)
         starts = {each: max(progress.partitions.get(each.partition, 0), begins[each]) for each in partitions}
         unread = [each for each in partitions if starts[each] < ends[each]]

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
-from kafka import KafkaConsumer, TopicPartition
+from kafka import KafkaConsumer
 
 from stream.codec.alert import decode_alert
 from stream.codec.drift import decode_drift
@@ -11,6 +11,7 @@ from stream.codec.scored import decode_scored
 from stream.config import KafkaSettings
 from stream.core.events import AlertEvent, DriftEvent
 from stream.core.taxonomy import Taxonomy
+from stream.kafka.read import partitions_of
 
 
 @dataclass(slots=True)
@@ -43,9 +44,7 @@ class Watcher:
         self._taxonomy = taxonomy
         self.seen = Seen()
         topics = (kafka.topics.scored, kafka.topics.drift, kafka.topics.alerts, kafka.topics.deadletter)
-        consumer.assign(
-            [TopicPartition(topic, number) for topic in topics for number in consumer.partitions_for_topic(topic) or ()]
-        )
+        consumer.assign([partition for topic in topics for partition in partitions_of(consumer, topic)])
         consumer.seek_to_beginning()
 
     def poll(self, told: Callable[[AlertEvent], None]) -> None:

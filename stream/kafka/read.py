@@ -80,12 +80,25 @@ def read_topic(
                     empty = [lane]
 
 
+def partitions_of(consumer: KafkaConsumer, topic: str) -> list[TopicPartition]:
+    """The topic's partitions, in order.
+
+    Kafka is asked up to three times: kafka-python 3.0 takes the answer to a question that was already under way, about no topic
+    at all, for the answer to this one.
+
+    Raises:
+        InputError: the topic does not exist.
+    """
+    for _ in range(3):
+        if numbers := consumer.partitions_for_topic(topic):
+            return [TopicPartition(topic, number) for number in sorted(numbers)]
+        time.sleep(0.1)
+    raise InputError(f"Kafka has no topic {topic}; `valuedrift topics show` lists those of the settings")
+
+
 def _open(consumer: KafkaConsumer, topic: str, since: Micros | None, until: Micros | None) -> list[_Lane]:
     """The partitions that have something to read, from where to where."""
-    numbers = consumer.partitions_for_topic(topic)
-    if not numbers:
-        raise InputError(f"Kafka has no topic {topic}; `valuedrift topics show` lists those of the settings")
-    partitions = [TopicPartition(topic, number) for number in sorted(numbers)]
+    partitions = partitions_of(consumer, topic)
     starts = consumer.beginning_offsets(partitions)
     ends = consumer.end_offsets(partitions)
     if since is not None:

@@ -5,14 +5,13 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from kafka import TopicPartition
-
 from stream.config import KafkaSettings, Settings
 from stream.core.monitor import Monitor
 from stream.core.records import SourceRecord
 from stream.core.taxonomy import PAPER
 from stream.errors import InputError
 from stream.kafka.client import open_admin, open_consumer
+from stream.kafka.read import partitions_of
 from stream.pipeline import Detect, Detected, encode_alerts, encode_drift_events
 from stream.worker.app import group_name
 from stream.worker.changelog import decode
@@ -70,8 +69,7 @@ def committed(kafka: KafkaSettings, group: str, topic: str) -> dict[int, int]:
 def ends(kafka: KafkaSettings, topic: str) -> dict[int, int]:
     """The next offset to be written, for each partition."""
     with open_consumer(kafka) as consumer:
-        partitions = [TopicPartition(topic, number) for number in consumer.partitions_for_topic(topic) or ()]
-        return {tp.partition: end for tp, end in consumer.end_offsets(partitions).items()}
+        return {tp.partition: end for tp, end in consumer.end_offsets(partitions_of(consumer, topic)).items()}
 
 
 def behind(kafka: KafkaSettings, settings: Settings) -> int:

@@ -12,8 +12,6 @@ from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
-from kafka import TopicPartition
-
 from stream.config import (
     ClassifierSettings,
     KafkaSettings,
@@ -25,7 +23,7 @@ from stream.config import (
 from stream.core.records import SourceRecord
 from stream.core.taxonomy import PAPER
 from stream.kafka.client import open_consumer, open_producer
-from stream.kafka.read import read_topic
+from stream.kafka.read import partitions_of, read_topic
 from stream.kafka.topics import create_missing
 from stream.pipeline import Detect, encode_alerts, encode_drift_events
 from tests.integration.processes import PATIENCE, eventually
@@ -154,7 +152,7 @@ def read_json(kafka: KafkaSettings, topic: str) -> list[Json]:
 def await_records(kafka: KafkaSettings, topic: str, n: int, *, within: float = PATIENCE) -> None:
     """Returns when the topic holds at least n records."""
     with open_consumer(kafka) as consumer:
-        partitions = [TopicPartition(topic, number) for number in consumer.partitions_for_topic(topic) or ()]
+        partitions = partitions_of(consumer, topic)
         assert eventually(lambda: sum(consumer.end_offsets(partitions).values()) >= n, within=within), f"{topic} < {n}"
 
 
