@@ -32,8 +32,8 @@ HEAP = "512m"
 QUICK = ("-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1")
 """The simplest collector and compiler: ready in half the processor time, and one machine's traffic does not need more."""
 
-READY_WITHIN = 60.0
-"""Seconds until a broker that is not ready counts as failed."""
+READY_WITHIN = 120.0
+"""Seconds until a broker that is not ready counts as failed; a machine with ten times as much to do as it can takes half of them."""
 
 LOGS = "logs"
 PROPERTIES = "server.properties"
