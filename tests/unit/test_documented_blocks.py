@@ -142,7 +142,8 @@ def test_the_collectors_pipelines_name_what_is_defined() -> None:
         for part in ("receivers", "processors", "exporters"):
             assert set(pipeline[part]) <= names(block, part)
     kafka = block["exporters"]["kafka"]
-    assert kafka.keys() == {"brokers", "traces", "logs"}
+    assert kafka.keys() == {"brokers", "producer", "traces", "logs"}
+    assert kafka["producer"].keys() == {"max_message_bytes"}
     for signal in ("traces", "logs"):
         assert kafka[signal].keys() == {"topic", "encoding"}
         assert kafka[signal]["encoding"] in ("otlp_proto", "otlp_json")
@@ -155,12 +156,13 @@ def test_the_collector_reads_labels_by_documented_names() -> None:
 
 
 def test_litellm_is_told_of_a_callback_that_is_defined() -> None:
-    """docs.litellm.ai, "Generic API Callback": `callback_type`, `endpoint`, `headers`, `event_types`, `log_format`."""
+    """docs.litellm.ai, "Generic API Callback"; the retries are parameters of its GenericAPILogger (seen to work with 1.108.7)."""
+    documented = {"callback_type", "endpoint", "headers", "event_types", "log_format"}
     block = one("litellm_settings")
     assert set(block["litellm_settings"]["callbacks"]) == block["callback_settings"].keys()
     for callback in block["callback_settings"].values():
         assert callback["callback_type"] == "generic_api"
-        assert callback.keys() <= {"callback_type", "endpoint", "headers", "event_types", "log_format"}
+        assert callback.keys() <= {*documented, "max_retries", "retry_delay"}
 
 
 def test_kong_logs_payloads_to_the_topic() -> None:
