@@ -76,16 +76,9 @@ class WorkerProcess:
 
     def stop(self) -> None:
         """Returns when the worker has delivered what it had in flight, and is gone. Stopping twice is fine."""
-        if self._process is None:
-            return
-        if self._process.stdin is not None:
-            self._process.stdin.close()
-        try:
-            self._process.wait(supervisor.GRACE + 5)
-        except subprocess.TimeoutExpired:
-            self._process.kill()  # the kernel then kills the worker
-            self._process.wait()
-        self._process = None
+        if self._process is not None:
+            supervisor.close(self._process)
+            self._process = None
 
     def _environment(self) -> dict[str, str]:
         """This process's, without settings: the file has all of them, but for the password, which must not lie on disk."""

@@ -10,7 +10,6 @@ from stream.core.control import Accept, Learn
 from stream.core.events import DriftEvent
 from stream.core.records import Source
 from stream.errors import BrokerError, InputError
-from stream.interrupts import interrupts_held
 from stream.kafka.client import open_producer
 from stream.kafka.read import read_topic
 from stream.kafka.topics import require_topics
@@ -58,7 +57,7 @@ def send_accept(settings: KafkaSettings, monitor: str, learn: Learn) -> Accept:
     require_topics(settings, [settings.topics.scored])
     topic, control_id, ts = settings.topics.scored, uuid.uuid4().hex, time.time_ns() // 1000
     order = Accept(control_id=control_id, monitor=monitor, ts=ts, learn=learn, source=Source(topic, 0), offset=0)
-    with open_producer(settings, max_request_size=LARGEST) as producer, interrupts_held():
+    with open_producer(settings, max_request_size=LARGEST) as producer:
         # The key alone chooses the partition, by the same hash as the worker's: the one in which all records of the monitor lie.
         sent = producer.send(topic, key=monitor.encode(), value=encode_order(order))
         producer.flush(timeout=DELIVERED_WITHIN)

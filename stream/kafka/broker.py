@@ -92,13 +92,7 @@ class LocalBroker:
         """Returns when Java is gone; what it kept in a temporary folder is gone too. Stopping twice is fine."""
         with interrupts_held():
             if self._process is not None:
-                if self._process.stdin is not None:
-                    self._process.stdin.close()
-                try:
-                    self._process.wait(supervisor.GRACE + 5)
-                except subprocess.TimeoutExpired:
-                    self._process.kill()  # the kernel then kills Java
-                    self._process.wait()
+                supervisor.close(self._process)
                 self._process = None
             if self._wanted_data is None and self._data != Path():
                 shutil.rmtree(self._data, ignore_errors=True)

@@ -54,5 +54,16 @@ def main(scratch: str, command: list[str]) -> int:
     return status
 
 
+def close(process: "subprocess.Popen[bytes]") -> None:
+    """Returns when a supervisor (started with a pipe as its standard input) and its program are gone: asked first, killed after a while."""
+    if process.stdin is not None:
+        process.stdin.close()
+    try:
+        process.wait(GRACE + 5)
+    except subprocess.TimeoutExpired:
+        process.kill()  # the kernel then kills the program
+        process.wait()
+
+
 if __name__ == "__main__":
     sys.exit(main(sys.argv[1], sys.argv[2:]))
